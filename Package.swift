@@ -1,0 +1,63 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One list for every Swift target: what the compiler can check, it checks.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .treatAllWarnings(as: .error),
+]
+/// For the targets that wrap C: every unsafe use carries the word.
+let wrapper: [SwiftSetting] = strict + [.strictMemorySafety()]
+
+let package = Package(
+  name: "projector",
+  products: [
+    .library(name: "StreamCore", targets: ["StreamCore"]),
+    .library(name: "JSONSerdes", targets: ["JSONSerdes"]),
+    .library(name: "Topology", targets: ["Topology"]),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CLMDB", path: "Sources/CLMDB", providers: [.apt(["liblmdb-dev"])]),
+    .systemLibrary(
+      name: "CXXHash", path: "Sources/CXXHash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(
+      name: "CRdKafka", path: "Sources/CRdKafka", providers: [.apt(["librdkafka-dev"])]),
+    .target(
+      name: "CSimdJSON", path: "Sources/CSimdJSON",
+      cxxSettings: [.define("NDEBUG", .when(configuration: .release))],
+      linkerSettings: [.linkedLibrary("simdjson")]),
+    .target(name: "StreamCore", swiftSettings: strict),
+    .target(name: "JSONSerdes", dependencies: ["StreamCore", "CSimdJSON"], swiftSettings: wrapper),
+    .target(
+      name: "StateStore", dependencies: ["StreamCore", "CLMDB", "CXXHash"],
+      swiftSettings: wrapper),
+    .target(
+      name: "EmbeddedLog", dependencies: ["StreamCore", "StateStore"], swiftSettings: wrapper),
+    .target(name: "KafkaLog", dependencies: ["StreamCore", "CRdKafka"], swiftSettings: wrapper),
+    .target(name: "Topology", dependencies: ["StreamCore", "StateStore"], swiftSettings: strict),
+    .target(
+      name: "TopologyTesting", dependencies: ["StreamCore", "StateStore", "Topology"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "StreamCoreTests", dependencies: ["StreamCore"], swiftSettings: strict),
+    .testTarget(
+      name: "JSONSerdesTests", dependencies: ["JSONSerdes", "StreamCore"], swiftSettings: strict),
+    .testTarget(
+      name: "StateStoreTests", dependencies: ["StateStore", "StreamCore"], swiftSettings: strict),
+    .testTarget(
+      name: "EmbeddedLogTests", dependencies: ["EmbeddedLog", "StreamCore", "TopologyTesting"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "KafkaLogTests", dependencies: ["KafkaLog", "CRdKafka", "StreamCore"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TopologyTests",
+      dependencies: ["Topology", "TopologyTesting", "StateStore", "StreamCore", "JSONSerdes"],
+      swiftSettings: strict),
+  ],
+  cxxLanguageStandard: .cxx17
+)
