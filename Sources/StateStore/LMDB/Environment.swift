@@ -1,0 +1,271 @@
+import CLMDB
+import Glibc
+import Synchronization
+
+/// One LMDB environment: a directory with `data.mdb` and `lock.mdb`.
+///
+/// LMDB forbids to open one twice in a process, so ``open(_:_:)`` hands out the one that is open.
+/// Commits sync data and leave the meta page to the next one (`MDB_NOMETASYNC`); transactions are
+/// bound to their owner, not to a thread (`MDB_NOTLS`).
+///
+/// `@unchecked Sendable`: the handle never changes and LMDB guards it; the tables sit in a mutex.
+@safe
+package final class Environment: @unchecked Sendable {
+  package struct Options: Sendable {
+    /// Bytes of address space to begin with; doubled when it is full.
+    package var mapSize: Int
+    package var maxReaders: Int
+    package var maxTables: Int
+    /// Whether a missing environment is made.
+    package var create: Bool
+
+    package init(
+      mapSize: Int = 16 << 30, maxReaders: Int = 1024, maxTables: Int = 256, create: Bool = true
+    ) {
+      self.mapSize = mapSize
+      self.maxReaders = maxReaders
+      self.maxTables = maxTables
+      self.create = create
+    }
+  }
+
+  /// The device and inode of the directory: its identity under every path.
+  struct Identity: Hashable {
+    let device: UInt
+    let inode: UInt
+  }
+
+  private struct Entry {
+    weak var environment: Environment?
+  }
+
+  private static let opened = Mutex<[Identity: Entry]>([:])
+
+  package let directory: String
+  /// The longest key LMDB takes, in bytes (511 as Debian builds it).
+  package let keyBytesMax: Int
+  let handle: OpaquePointer
+  let gate = ReaderGate()
+  private let identity: Identity
+  private let tables = Mutex<[String: UInt32]>([:])
+
+  private init(
+    directory: String, identity: Identity, handle: OpaquePointer
+  ) {
+    self.directory = directory
+    self.identity = identity
+    unsafe self.handle = unsafe handle
+    self.keyBytesMax = unsafe Int(mdb_env_get_maxkeysize(handle))
+  }
+
+  deinit {
+    // Under the lock: nobody may open the directory again before LMDB has let go of it.
+    Self.opened.withLock { opened in
+      unsafe mdb_env_close(handle)
+      opened[identity] = nil
+    }
+  }
+
+  /// Opens the environment in `directory`, or gives the one this process has open already.
+  ///
+  /// - Throws: ``StoreError``: `missing` without `create`, `corrupted`, `newer`, `readOnly`,
+  ///   `diskFull`, `failed`.
+  package static func open(
+    _ directory: String, _ options: Options = Options()
+  ) throws(StoreError) -> Environment {
+    if options.create { try makeDirectory(directory) }
+    while true {
+      let found: Environment? = try attempt(directory, options)
+      if let found { return found }
+      // Its last owner is letting go of it on another thread.
+      sched_yield()
+    }
+  }
+
+  private static func attempt(
+    _ directory: String, _ options: Options
+  ) throws(StoreError) -> Environment? {
+    var status = stat()
+    guard unsafe stat(directory, &status) == 0 else {
+      throw StoreError(lmdb: errno, "opening the directory", store: directory)
+    }
+    let identity = Identity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
+    return try opened.withLock { opened throws(StoreError) in
+      if let entry = opened[identity] { return entry.environment }
+      let environment = try Environment.openAnew(directory, identity, options)
+      opened[identity] = Entry(environment: environment)
+      return environment
+    }
+  }
+
+  private static func openAnew(
+    _ directory: String, _ identity: Identity, _ options: Options
+  ) throws(StoreError) -> Environment {
+    var data = stat()
+    let exists = unsafe stat(directory + "/data.mdb", &data) == 0 && data.st_size > 0
+    if !exists && !options.create {
+      throw StoreError(.missing, "no environment here", store: directory)
+    }
+    var created: OpaquePointer?
+    var result = unsafe mdb_env_create(&created)
+    guard result == MDB_SUCCESS, let handle = unsafe created else {
+      throw StoreError(lmdb: result, "creating an environment", store: directory)
+    }
+    unsafe mdb_env_set_mapsize(handle, options.mapSize)
+    unsafe mdb_env_set_maxreaders(handle, UInt32(options.maxReaders))
+    unsafe mdb_env_set_maxdbs(handle, UInt32(options.maxTables))
+    let flags = UInt32(MDB_NOTLS | MDB_NOMETASYNC)
+    result = unsafe mdb_env_open(handle, directory, flags, 0o644)
+    guard result == MDB_SUCCESS else {
+      unsafe mdb_env_close(handle)
+      throw StoreError(lmdb: result, "opening the environment", store: directory)
+    }
+    let environment = unsafe Environment(
+      directory: directory, identity: identity, handle: handle)
+    return environment
+  }
+
+  private static func makeDirectory(_ directory: String) throws(StoreError) {
+    var made = ""
+    for part in directory.split(separator: "/", omittingEmptySubsequences: true) {
+      made += made.isEmpty && !directory.hasPrefix("/") ? String(part) : "/\(part)"
+      if unsafe mkdir(made, 0o755) != 0 && errno != EEXIST {
+        throw StoreError(lmdb: errno, "making the directory \(made)", store: directory)
+      }
+    }
+  }
+
+  /// Forces all commits to disk, data and meta page.
+  package func sync() throws(StoreError) {
+    let result = unsafe mdb_env_sync(handle, 1)
+    guard result == MDB_SUCCESS else {
+      throw StoreError(lmdb: result, "syncing", store: directory)
+    }
+  }
+
+  /// Doubles the map, once this process's transactions here have ended.
+  ///
+  /// The caller holds none itself, or this never returns.
+  package func grow() throws(StoreError) {
+    let result = gate.alone {
+      unsafe mdb_env_set_mapsize(handle, mapSize * 2)
+    }
+    guard result == MDB_SUCCESS else {
+      throw StoreError(lmdb: result, "doubling the map", store: directory)
+    }
+  }
+
+  /// Takes over the map size that another process set.
+  func adoptMapSize() throws(StoreError) {
+    let result = gate.alone { unsafe mdb_env_set_mapsize(handle, 0) }
+    guard result == MDB_SUCCESS else {
+      throw StoreError(lmdb: result, "adopting the map's size", store: directory)
+    }
+  }
+
+  private var info: MDB_envinfo {
+    var info = unsafe MDB_envinfo()
+    unsafe mdb_env_info(handle, &info)
+    return unsafe info
+  }
+
+  /// Bytes of address space.
+  package var mapSize: Int { unsafe info.me_mapsize }
+  /// Bytes of the map in use, pages that are free again included.
+  package var usedBytes: Int { unsafe (info.me_last_pgno + 1) * pageSize }
+  /// The number of the newest committed transaction.
+  package var lastTransaction: Int { unsafe info.me_last_txnid }
+
+  package var pageSize: Int {
+    var stat = MDB_stat()
+    unsafe mdb_env_stat(handle, &stat)
+    return Int(stat.ms_psize)
+  }
+
+  /// Clears the slots of readers whose process is dead, which would keep pages from being reused.
+  ///
+  /// - Returns: how many were cleared.
+  @discardableResult
+  package func clearStaleReaders() throws(StoreError) -> Int {
+    var dead: Int32 = 0
+    let result = unsafe mdb_reader_check(handle, &dead)
+    guard result == MDB_SUCCESS else {
+      throw StoreError(lmdb: result, "checking readers", store: directory)
+    }
+    return Int(dead)
+  }
+
+  /// How many commits the oldest reader of any process lags behind; 0 without readers.
+  package var oldestReaderLag: Int {
+    final class Oldest { var transaction = Int.max }
+    let oldest = Oldest()
+    // Lines of `pid thread transaction`, the last `-` for a slot at rest.
+    unsafe mdb_reader_list(
+      handle,
+      { (text, context) -> Int32 in
+        guard let text = unsafe text, let context = unsafe context else { return 0 }
+        let fields = unsafe String(cString: text).split(whereSeparator: { $0 == " " || $0 == "\n" })
+        if fields.count == 3, let transaction = Int(fields[2]) {
+          let oldest = unsafe Unmanaged<Oldest>.fromOpaque(context).takeUnretainedValue()
+          oldest.transaction = min(oldest.transaction, transaction)
+        }
+        return 0
+      }, Unmanaged.passUnretained(oldest).toOpaque())
+    return oldest.transaction == .max ? 0 : max(0, lastTransaction - oldest.transaction)
+  }
+
+  /// Writes a compacted copy, fsynced, into the existing empty directory `target`.
+  package func copyCompact(to target: String) throws(StoreError) {
+    gate.enter()
+    let result = unsafe mdb_env_copy2(handle, target, UInt32(MDB_CP_COMPACT))
+    gate.leave()
+    guard result == MDB_SUCCESS else {
+      throw StoreError(lmdb: result, "copying to \(target)", store: directory)
+    }
+    try syncFile(target + "/data.mdb")
+    try syncFile(target)
+  }
+
+  private func syncFile(_ path: String) throws(StoreError) {
+    let file = unsafe Glibc.open(path, O_RDONLY)
+    guard file >= 0 else { throw StoreError(lmdb: errno, "opening \(path)", store: directory) }
+    defer { close(file) }
+    guard fsync(file) == 0 else {
+      throw StoreError(lmdb: errno, "syncing \(path)", store: directory)
+    }
+  }
+
+  /// The named table, made if it is missing; the caller holds no write transaction.
+  package func table(_ name: String) throws(StoreError) -> Table {
+    if let table = try existingTable(name) { return table }
+    return try tables.withLock { tables throws(StoreError) in
+      if let number = tables[name] { return Table(name: name, number: number) }
+      let transaction = try WriteTransaction(self)
+      let number = try transaction.operations.openTable(name, create: true)
+      try transaction.commit()
+      tables[name] = number
+      return Table(name: name, number: number ?? 0)
+    }
+  }
+
+  /// The named table, or `nil` if nobody has made it yet.
+  package func existingTable(_ name: String) throws(StoreError) -> Table? {
+    try tables.withLock { tables throws(StoreError) in
+      if let number = tables[name] { return Table(name: name, number: number) }
+      let transaction = try ReadTransaction(self)
+      let number = try transaction.operations.openTable(name, create: false)
+      // A committed read transaction leaves the handle open for others (lmdb.h, mdb_dbi_open).
+      transaction.close(keepingTables: true)
+      guard let number else { return nil }
+      tables[name] = number
+      return Table(name: name, number: number)
+    }
+  }
+}
+
+/// One named tree of an environment.
+@frozen
+package struct Table: Hashable, Sendable {
+  package let name: String
+  let number: UInt32
+}

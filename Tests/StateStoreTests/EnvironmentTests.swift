@@ -1,0 +1,108 @@
+import StateStore
+import Testing
+
+@Suite struct EnvironmentTests {
+  private let directory = TemporaryDirectory()
+
+  @Test("a commit is seen, an abort is not, and one reader keeps its view")
+  func isolation() throws {
+    let environment = try Environment.open(directory.path)
+    let table = try environment.table("t")
+    do {
+      let write = try WriteTransaction(environment)
+      try write.operations.put(table, bytes(1).span.bytes, bytes(10, 11).span.bytes)
+      try write.commit()
+    }
+    let reader = try ReadTransaction(environment)
+    do {
+      let write = try WriteTransaction(environment)
+      try write.operations.put(table, bytes(1).span.bytes, bytes(99).span.bytes)
+      #expect(try write.operations.delete(table, bytes(7).span.bytes) == false)
+      try write.commit()
+    }
+    do {
+      let write = try WriteTransaction(environment)
+      try write.operations.put(table, bytes(2).span.bytes, bytes(5).span.bytes)
+    }
+    #expect(try reader.operations.value(table, bytes(1).span.bytes) == [10, 11])
+    let later = try ReadTransaction(environment)
+    #expect(try later.operations.value(table, bytes(1).span.bytes) == [99])
+    #expect(try later.operations.value(table, bytes(2).span.bytes) == nil)
+    #expect(try later.operations.count(table) == 1)
+    #expect(environment.oldestReaderLag == 1)
+  }
+
+  @Test("the same directory gives the same environment, and can be opened again once let go")
+  func registry() throws {
+    var first: Environment? = try Environment.open(directory.path)
+    let second = try Environment.open(directory.path + "/")
+    #expect(first === second)
+    _ = try first?.table("t")
+    first = nil
+    #expect(try Environment.open(directory.path).existingTable("t")?.name == "t")
+    #expect(try second.existingTable("u") == nil)
+  }
+
+  @Test("a full map is an error that growing cures, without closing")
+  func growth() throws {
+    let environment = try Environment.open(directory.path, .init(mapSize: 1 << 20))
+    let table = try environment.table("t")
+    func fill() throws {
+      let write = try WriteTransaction(environment)
+      for number in 0..<1000 {
+        let key = [UInt8(number >> 8), UInt8(number & 255)]
+        try write.operations.put(
+          table, key.span.bytes, [UInt8](repeating: 7, count: 1500).span.bytes)
+      }
+      try write.commit()
+    }
+    let error = #expect(throws: StoreError.self) { try fill() }
+    #expect(error?.code == .mapFull)
+    try environment.grow()
+    try environment.grow()
+    #expect(environment.mapSize == 4 << 20)
+    try fill()
+    let read = try ReadTransaction(environment)
+    #expect(try read.operations.count(table) == 1000)
+  }
+
+  @Test("a cursor walks both ways and seeks")
+  func cursor() throws {
+    let environment = try Environment.open(directory.path)
+    let table = try environment.table("t")
+    let write = try WriteTransaction(environment)
+    do {
+      var cursor = try write.operations.cursor(table)
+      for key: UInt8 in [2, 4, 6] { try cursor.put([key].span.bytes, [key * 2].span.bytes) }
+      #expect(try cursor.seek(bytes(3).span.bytes))
+      #expect(cursor.key == [4] && cursor.value == [8])
+      #expect(try cursor.next() && cursor.key == [6])
+      #expect(try !cursor.next())
+      #expect(try cursor.seek(before: bytes(6).span.bytes) && cursor.key == [4])
+      #expect(try cursor.seek(before: bytes(9).span.bytes) && cursor.key == [6])
+      #expect(try !cursor.seek(before: bytes(2).span.bytes))
+      #expect(try cursor.seek(bytes(2).span.bytes))
+      try cursor.delete()
+      #expect(try cursor.next() && cursor.key == [4])
+    }
+    try write.commit()
+  }
+
+  @Test("a missing environment is not made for a reader")
+  func missing() throws {
+    let error = #expect(throws: StoreError.self) {
+      try Environment.open(directory.path, .init(create: false))
+    }
+    #expect(error?.code == .missing)
+  }
+
+  @Test("hashes are XXH3's, as other tools compute them")
+  func hashes() {
+    // xxhash's own vectors for the empty input.
+    #expect(hash64([UInt8]().span.bytes) == 0x2D06_8005_38D3_94C2)
+    #expect(
+      Hash128([UInt8]().span.bytes)
+        == Hash128(high: 0x99AA_06D3_0147_98D8, low: 0x6001_C324_468D_497F))
+    #expect(Hash128("a".bytes.span.bytes, scope: 1) != Hash128("a".bytes.span.bytes))
+  }
+}
