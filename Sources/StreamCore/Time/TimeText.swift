@@ -1,0 +1,258 @@
+/// How times without a zone are read.
+///
+/// Rules of named zones (`Europe/Berlin`) are data that this package does not carry: whoever has
+/// them plugs them in here.
+public protocol ZoneRules: Sendable {
+  /// As `+01:00`, for lineage and `describe`.
+  var name: String { get }
+  /// Seconds east of UTC at a local date-time, given as if it were UTC; `nil` where there is no
+  /// such local time.
+  func offset(atLocal seconds: Int64) -> Int?
+}
+
+/// A zone that is always the same distance from UTC.
+public struct FixedOffset: ZoneRules, Hashable {
+  /// East of UTC, within 18 hours.
+  public let seconds: Int
+  public static let utc = FixedOffset(seconds: 0)
+
+  public init(seconds: Int) {
+    precondition(abs(seconds) <= 18 * 3600, "an offset is at most 18 hours")
+    self.seconds = seconds
+  }
+
+  public var name: String {
+    let minutes = abs(seconds) / 60
+    func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    return seconds == 0
+      ? "Z" : (seconds < 0 ? "-" : "+") + two(minutes / 60) + ":" + two(minutes % 60)
+  }
+
+  public func offset(atLocal seconds: Int64) -> Int? { self.seconds }
+}
+
+/// Why a text is no time.
+public enum TimeError: Error, Hashable, Sendable, CustomStringConvertible {
+  case malformed
+  /// A local date-time where no default zone is declared.
+  case noZone
+  /// No day of the calendar, no hour of a day, no local time of the zone, or beyond 0000–9999.
+  case outOfRange
+
+  public var description: String {
+    switch self {
+    case .malformed:
+      "not a time: give RFC 3339, epoch milliseconds, or epoch seconds with a fraction"
+    case .noZone: "a time without offset: declare a default zone"
+    case .outOfRange: "no such time within the years 0000 to 9999"
+    }
+  }
+}
+
+extension Instant {
+  /// Reads a time in any of the accepted forms:
+  /// RFC 3339 with `Z` or an offset (`+01:00`, `+0100`, `+01`), whose seconds may be missing and
+  /// which a zone's name may follow (`[Europe/Berlin]`, not interpreted: the offset decides);
+  /// a date-time without offset, if `zone` is given; epoch milliseconds (a whole number);
+  /// epoch seconds (a number with a point). Digits beyond the nanosecond are cut off.
+  ///
+  /// - Throws: ``TimeError``.
+  public init(
+    parsing bytes: RawSpan, in range: Range<Int>, zone: (any ZoneRules)? = nil
+  ) throws(TimeError) {
+    let text = unsafe bytes.withUnsafeBytes { unsafe UnsafeRawBufferPointer(rebasing: $0[range]) }
+    // SAFETY: `bytes` is borrowed for the whole call, and so is the slice of it.
+    try unsafe self.init(parsing: text, zone: zone)
+  }
+
+  /// As ``init(parsing:in:zone:)``, for a caller that holds a pointer.
+  public init(
+    parsing text: UnsafeRawBufferPointer, zone: (any ZoneRules)? = nil
+  ) throws(TimeError) {
+    guard text.count > 4, unsafe text[4] == 0x2D, unsafe text[0] != 0x2D else {
+      self = try unsafe Self.number(text)
+      return
+    }
+    self = try unsafe Self.dateTime(text, zone)
+  }
+
+  /// - Throws: ``TimeError``.
+  public init(parsing text: String, zone: (any ZoneRules)? = nil) throws(TimeError) {
+    let bytes = Array(text.utf8)
+    try self.init(parsing: bytes.span.bytes, in: 0..<bytes.count, zone: zone)
+  }
+
+  private static func dateTime(
+    _ text: UnsafeRawBufferPointer, _ zone: (any ZoneRules)?
+  ) throws(TimeError) -> Instant {
+    let count = text.count
+    func digits(_ position: Int, _ length: Int) throws(TimeError) -> Int {
+      guard position + length <= count else { throw .malformed }
+      var number = 0
+      for index in position..<position + length {
+        let digit = unsafe text[index] &- 0x30
+        guard digit <= 9 else { throw .malformed }
+        number = number * 10 + Int(digit)
+      }
+      return number
+    }
+    func byte(_ position: Int) -> UInt8 { position < count ? unsafe text[position] : 0 }
+
+    let year = try digits(0, 4)
+    let month = try digits(5, 2)
+    let day = try digits(8, 2)
+    let hour = try digits(11, 2)
+    let minute = try digits(14, 2)
+    let separator = byte(10)
+    guard byte(7) == 0x2D, separator | 0x20 == 0x74 || separator == 0x20, byte(13) == 0x3A
+    else { throw .malformed }
+    var position = 16
+    var second = 0
+    var nanoseconds: Int32 = 0
+    if byte(position) == 0x3A {
+      second = try digits(17, 2)
+      position = 19
+      if byte(position) == 0x2E || byte(position) == 0x2C {
+        position += 1
+        let first = position
+        var unit: Int32 = 100_000_000
+        while byte(position) &- 0x30 <= 9 {
+          nanoseconds += Int32(byte(position) &- 0x30) * unit
+          unit /= 10
+          position += 1
+        }
+        guard position > first else { throw .malformed }
+      }
+    }
+    guard (1...12).contains(month), day >= 1, hour < 24, minute < 60, second < 60,
+      day <= CivilDate.daysInMonth(year: year, month: month)
+    else { throw .outOfRange }
+    let local =
+      Int64(CivilDate.days(year: year, month: month, day: day)) * CivilDate.secondsPerDay
+      + Int64(hour * 3600 + minute * 60 + second)
+
+    var offset = 0
+    switch byte(position) {
+    case 0x5A, 0x7A:
+      position += 1
+    case 0x2B, 0x2D:
+      let sign = byte(position) == 0x2D ? -1 : 1
+      let hours = try digits(position + 1, 2)
+      position += 3
+      var minutes = 0
+      if byte(position) == 0x3A {
+        minutes = try digits(position + 1, 2)
+        position += 3
+      } else if byte(position) &- 0x30 <= 9 {
+        minutes = try digits(position, 2)
+        position += 2
+      }
+      guard minutes < 60, hours * 60 + minutes <= 18 * 60 else { throw .outOfRange }
+      offset = sign * (hours * 3600 + minutes * 60)
+    default:
+      guard position == count else { throw .malformed }
+      guard let zone else { throw .noZone }
+      guard let seconds = zone.offset(atLocal: local) else { throw .outOfRange }
+      offset = seconds
+    }
+    if byte(position) == 0x5B {
+      guard count > position + 2, byte(count - 1) == 0x5D else { throw .malformed }
+      position = count
+    }
+    guard position == count else { throw .malformed }
+    let seconds = local - Int64(offset)
+    guard CivilDate.writable.contains(seconds) else { throw .outOfRange }
+    return Instant(seconds: seconds, nanoseconds: nanoseconds)
+  }
+
+  /// Epoch milliseconds, or epoch seconds where there is a point.
+  private static func number(_ text: UnsafeRawBufferPointer) throws(TimeError) -> Instant {
+    let decimal: Decimal
+    do {
+      decimal = try unsafe Decimal(parsing: text)
+    } catch {
+      throw error == .overflow ? .outOfRange : .malformed
+    }
+    let scale = unsafe text.contains(0x2E) ? decimal.scale : decimal.scale + 3
+    // Nanoseconds, rounded towards the past.
+    var nanoseconds = decimal.coefficient
+    for _ in scale..<max(scale, 9) {
+      let (product, overflow) = nanoseconds.multipliedReportingOverflow(by: 10)
+      guard !overflow else { throw .outOfRange }
+      nanoseconds = product
+    }
+    for _ in 9..<max(scale, 9) {
+      let (quotient, remainder) = nanoseconds.quotientAndRemainder(dividingBy: 10)
+      nanoseconds = remainder < 0 ? quotient - 1 : quotient
+    }
+    var (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+    if rest < 0 { (seconds, rest) = (seconds - 1, rest + 1_000_000_000) }
+    guard let whole = Int64(exactly: seconds), CivilDate.writable.contains(whole)
+    else { throw .outOfRange }
+    return Instant(seconds: whole, nanoseconds: Int32(rest))
+  }
+}
+
+extension Instant: CustomStringConvertible {
+  /// RFC 3339 in UTC, the fraction without trailing zeros: `2026-01-05T09:00:00.5Z`.
+  public var description: String {
+    var bytes: [UInt8] = []
+    append(to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Appends the text of ``description``; epoch seconds with nine digits behind the point where
+  /// the year is not of four digits.
+  public func append(to bytes: inout [UInt8]) {
+    guard CivilDate.writable.contains(seconds) else {
+      let nanoseconds = Int128(seconds) * 1_000_000_000 + Int128(nanoseconds)
+      Decimal(unchecked: nanoseconds, scale: 9).append(to: &bytes)
+      return
+    }
+    let shifted = Int(seconds - CivilDate.writable.lowerBound)
+    let (year, month, day) = CivilDate.date(days: shifted / 86_400 - 719_528)
+    let second = shifted % 86_400
+    func put(_ number: Int, _ separator: UInt8) {
+      bytes.append(0x30 + UInt8(truncatingIfNeeded: number / 10))
+      bytes.append(0x30 + UInt8(truncatingIfNeeded: number % 10))
+      bytes.append(separator)
+    }
+    bytes.append(0x30 + UInt8(truncatingIfNeeded: year / 1000))
+    bytes.append(0x30 + UInt8(truncatingIfNeeded: year / 100 % 10))
+    put(year % 100, 0x2D)
+    put(month, 0x2D)
+    put(day, 0x54)
+    put(second / 3600, 0x3A)
+    put(second / 60 % 60, 0x3A)
+    if nanoseconds == 0 {
+      put(second % 60, 0x5A)
+      return
+    }
+    put(second % 60, 0x2E)
+    var rest = nanoseconds
+    var unit: Int32 = 100_000_000
+    while rest > 0 {
+      bytes.append(0x30 + UInt8(truncatingIfNeeded: rest / unit))
+      rest %= unit
+      unit /= 10
+    }
+    bytes.append(0x5A)
+  }
+}
+
+/// Codable formats get the text of ``description``.
+extension Instant: Codable {
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    do {
+      try self.init(parsing: container.decode(String.self))
+    } catch let error as TimeError {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "\(error)")
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+}
