@@ -49,10 +49,12 @@ let package = Package(
     .testTarget(
       name: "StateStoreTests", dependencies: ["StateStore", "StreamCore"], swiftSettings: strict),
     .testTarget(
-      name: "EmbeddedLogTests", dependencies: ["EmbeddedLog", "StreamCore", "TopologyTesting"],
+      name: "EmbeddedLogTests",
+      dependencies: ["EmbeddedLog", "StreamCore", "TopologyTesting"],
       swiftSettings: strict),
     .testTarget(
-      name: "KafkaLogTests", dependencies: ["KafkaLog", "CRdKafka", "StreamCore"],
+      name: "KafkaLogTests",
+      dependencies: ["KafkaLog", "CRdKafka", "StreamCore", "TopologyTesting"],
       swiftSettings: strict),
     .testTarget(
       name: "TopologyTests",
