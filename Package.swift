@@ -18,6 +18,7 @@ let package = Package(
     .library(name: "StreamCore", targets: ["StreamCore"]),
     .library(name: "JSONSerdes", targets: ["JSONSerdes"]),
     .library(name: "Topology", targets: ["Topology"]),
+    .library(name: "OrderProjections", targets: ["OrderProjections"]),
   ],
   targets: [
     .systemLibrary(
@@ -42,6 +43,9 @@ let package = Package(
     .target(
       name: "TopologyTesting", dependencies: ["StreamCore", "StateStore", "Topology"],
       swiftSettings: strict),
+    .target(
+      name: "OrderProjections", dependencies: ["StreamCore", "Topology", "JSONSerdes"],
+      swiftSettings: strict),
     .testTarget(
       name: "StreamCoreTests", dependencies: ["StreamCore"], swiftSettings: strict),
     .testTarget(
@@ -59,6 +63,10 @@ let package = Package(
     .testTarget(
       name: "TopologyTests",
       dependencies: ["Topology", "TopologyTesting", "StateStore", "StreamCore", "JSONSerdes"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "OrderProjectionsTests",
+      dependencies: ["OrderProjections", "TopologyTesting", "Topology", "JSONSerdes", "StreamCore"],
       swiftSettings: strict),
   ],
   cxxLanguageStandard: .cxx17
