@@ -35,7 +35,8 @@ let package = Package(
     .target(name: "JSONSerdes", dependencies: ["StreamCore", "CSimdJSON"], swiftSettings: wrapper),
     .target(
       name: "StateStore", dependencies: ["StreamCore", "CLMDB", "CXXHash"],
-      swiftSettings: wrapper),
+      // Lifetimes: so that a function may hand out a span of what it borrows.
+      swiftSettings: wrapper + [.enableExperimentalFeature("Lifetimes")]),
     .target(
       name: "EmbeddedLog", dependencies: ["StreamCore", "StateStore"], swiftSettings: wrapper),
     .target(name: "KafkaLog", dependencies: ["StreamCore", "CRdKafka"], swiftSettings: wrapper),

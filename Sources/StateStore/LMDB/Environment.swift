@@ -125,7 +125,7 @@ package final class Environment: @unchecked Sendable {
     return environment
   }
 
-  private static func makeDirectory(_ directory: String) throws(StoreError) {
+  static func makeDirectory(_ directory: String) throws(StoreError) {
     var made = ""
     for part in directory.split(separator: "/", omittingEmptySubsequences: true) {
       made += made.isEmpty && !directory.hasPrefix("/") ? String(part) : "/\(part)"
@@ -212,27 +212,6 @@ package final class Environment: @unchecked Sendable {
         return 0
       }, Unmanaged.passUnretained(oldest).toOpaque())
     return oldest.transaction == .max ? 0 : max(0, lastTransaction - oldest.transaction)
-  }
-
-  /// Writes a compacted copy, fsynced, into the existing empty directory `target`.
-  package func copyCompact(to target: String) throws(StoreError) {
-    gate.enter()
-    let result = unsafe mdb_env_copy2(handle, target, UInt32(MDB_CP_COMPACT))
-    gate.leave()
-    guard result == MDB_SUCCESS else {
-      throw StoreError(lmdb: result, "copying to \(target)", store: directory)
-    }
-    try syncFile(target + "/data.mdb")
-    try syncFile(target)
-  }
-
-  private func syncFile(_ path: String) throws(StoreError) {
-    let file = unsafe Glibc.open(path, O_RDONLY)
-    guard file >= 0 else { throw StoreError(lmdb: errno, "opening \(path)", store: directory) }
-    defer { close(file) }
-    guard fsync(file) == 0 else {
-      throw StoreError(lmdb: errno, "syncing \(path)", store: directory)
-    }
   }
 
   /// The named table, made if it is missing; the caller holds no write transaction.

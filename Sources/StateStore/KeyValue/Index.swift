@@ -1,0 +1,98 @@
+/// A secondary index of a key-value store: rows in the order of some values of theirs, then of
+/// their key. Its entries are written in the row's transaction.
+public struct Index<Row>: Sendable {
+  public let name: String
+  public let components: [IndexComponent<Row>]
+
+  /// - Parameter components: at least one; a row for which one of them has no value is not in it.
+  @inlinable
+  public init(_ name: String, _ components: [IndexComponent<Row>]) {
+    precondition(!components.isEmpty, "an index has a component")
+    self.name = name
+    self.components = components
+  }
+
+  /// Appends the row's entry without its key.
+  ///
+  /// - Returns: where the first component ends, or -1 for a row that is not in this index.
+  @inlinable
+  func append(_ row: Row, to bytes: inout [UInt8]) -> Int {
+    var first = -1
+    for component in components {
+      guard component.encode(row, &bytes) else { return -1 }
+      if first < 0 { first = bytes.count }
+    }
+    return first
+  }
+}
+
+/// One value by which an index orders rows.
+public struct IndexComponent<Row>: Sendable {
+  /// The field's name, for the catalog.
+  public let name: String
+  public let type: KeyType
+  public let isDescending: Bool
+  @usableFromInline let encode: @Sendable (Row, inout [UInt8]) -> Bool
+
+  @usableFromInline
+  init(
+    name: String, type: KeyType, isDescending: Bool,
+    encode: @escaping @Sendable (Row, inout [UInt8]) -> Bool
+  ) {
+    self.name = name
+    self.type = type
+    self.isDescending = isDescending
+    self.encode = encode
+  }
+
+  /// From the least value to the greatest.
+  @inlinable
+  public static func ascending<Value: StoreKey>(
+    _ name: String, _ value: @escaping @Sendable (Row) -> Value?
+  ) -> IndexComponent {
+    IndexComponent(name: name, type: onlyType(Value.self), isDescending: false) { row, bytes in
+      guard let value = value(row) else { return false }
+      value.encode(into: &bytes)
+      return true
+    }
+  }
+
+  /// From the greatest value to the least.
+  @inlinable
+  public static func descending<Value: StoreKey>(
+    _ name: String, _ value: @escaping @Sendable (Row) -> Value?
+  ) -> IndexComponent {
+    IndexComponent(name: name, type: onlyType(Value.self), isDescending: true) { row, bytes in
+      guard let value = value(row) else { return false }
+      let start = bytes.count
+      value.encode(into: &bytes)
+      invert(&bytes, from: start)
+      return true
+    }
+  }
+
+  /// For rows whose type is known at run time only.
+  public static func dynamic(
+    _ name: String, type: KeyType, descending: Bool,
+    _ value: @escaping @Sendable (Row) -> KeyComponent?
+  ) -> IndexComponent {
+    IndexComponent(name: name, type: type, isDescending: descending) { row, bytes in
+      guard let value = value(row) else { return false }
+      let start = bytes.count
+      value.encode(into: &bytes)
+      if descending { invert(&bytes, from: start) }
+      return true
+    }
+  }
+}
+
+@usableFromInline
+func onlyType<Value: StoreKey>(_ type: Value.Type) -> KeyType {
+  precondition(Value.keyTypes.count == 1, "a component of an index is one value")
+  return Value.keyTypes[0]
+}
+
+@usableFromInline
+func invert(_ bytes: inout [UInt8], from start: Int) {
+  for index in start..<bytes.count { bytes[index] = ~bytes[index] }
+}

@@ -1,0 +1,129 @@
+/// The keys an interval meets, and in the task's directory their row numbers.
+///
+/// The directory is one per task: a tree from key to a dense number in order of first arrival,
+/// under which every row-number store and audit store of the task keeps what belongs to the key.
+/// A number once given stays, also when all rows of its key are deleted.
+@usableFromInline
+final class KeySpace: StoreParticipant {
+  static let none: Int64 = -1
+
+  private(set) var keys = KeyTable()
+  /// By entry; ``none`` while the key has no row anywhere.
+  private var numbers: [Int64] = []
+  /// Entries that got their number in this interval.
+  private var assigned: [Int32] = []
+  private var assignedInUnit = 0
+  private var isTouched = false
+  private var last = -1
+  let tree: Table?
+  private let interval: Interval
+  private let nextWord: Int
+  private var index: Int32 = 0
+
+  /// The directory if there is a tree, else the keys of a clustered store.
+  init(_ interval: Interval, tree: Table?) {
+    self.interval = interval
+    self.tree = tree
+    self.nextWord = tree == nil ? -1 : interval.words.register("directory.next")
+  }
+
+  func setIndex(_ index: Int) { self.index = Int32(index) }
+
+  /// The entry of a key in this interval; the next ones of the same key cost a comparison.
+  @usableFromInline
+  func entry(for key: [UInt8]) throws(StoreError) -> Int {
+    if last >= 0 && keys.isKey(last, key.raw) { return last }
+    let (entry, isNew) = keys.intern(key.raw)
+    if isNew, let tree {
+      numbers.append(KeySpace.none)
+      numbers[entry] = try storedNumber(tree, key.raw)
+    }
+    last = entry
+    return entry
+  }
+
+  private func storedNumber(_ tree: Table, _ key: RawSpan) throws(StoreError) -> Int64 {
+    let operations = interval.operations
+    return try TreeKey.with(key) { treeKey throws(StoreError) in
+      try KeySpace.number(operations, tree, treeKey)
+    }
+  }
+
+  /// The row number stored under a key's form in the tree.
+  static func number(
+    _ transaction: Transaction, _ tree: Table, _ treeKey: RawSpan
+  ) throws(StoreError) -> Int64 {
+    let found = try unsafe treeKey.withUnsafeBytes { bytes throws(StoreError) in
+      try unsafe transaction.value(tree, bytes)
+    }
+    guard let found = unsafe found else { return none }
+    let value = unsafe found.bytes
+    guard value.byteCount >= 8 else {
+      throw StoreError(.corrupted, "an entry is shorter than a number", store: tree.name)
+    }
+    return value.bigEndian(Int64.self, at: value.byteCount - 8)
+  }
+
+  /// The row number of an entry, ``none`` if it has none yet.
+  func number(_ entry: Int) -> Int64 { numbers[entry] }
+
+  /// The row number of an entry, given to it now if it has none yet.
+  func assignNumber(_ entry: Int) -> Int64 {
+    let number = numbers[entry]
+    if number != KeySpace.none { return number }
+    if !isTouched {
+      isTouched = true
+      interval.touched.append(index)
+    }
+    let next = interval.words[nextWord]
+    interval.words[nextWord] = next + 1
+    numbers[entry] = next
+    assigned.append(Int32(entry))
+    assignedInUnit += 1
+    return next
+  }
+
+  func commitUnit() {
+    assignedInUnit = 0
+    isTouched = false
+  }
+
+  func rollbackUnit() {
+    for _ in 0..<assignedInUnit { numbers[Int(assigned.removeLast())] = KeySpace.none }
+    assignedInUnit = 0
+    isTouched = false
+  }
+
+  func flush(_ transaction: Transaction) throws {
+    guard let tree, !assigned.isEmpty else { return }
+    var cursor = try transaction.cursor(tree)
+    var value: [UInt8] = []
+    for entry in keys.sorted(assigned) {
+      let number = numbers[Int(entry)]
+      try keys.withKey(Int(entry)) { key throws(StoreError) in
+        value.removeAll(keepingCapacity: true)
+        TreeKey.appendHead(key, to: &value)
+        value.append(bigEndian: number)
+        if key.byteCount <= TreeKey.plainBytesMax {
+          try cursor.put(key, value.raw)
+        } else {
+          try cursor.put(TreeKey.long(key).raw, value.raw)
+        }
+      }
+    }
+  }
+
+  func dropCache() {
+    keys.removeAll()
+    numbers.removeAll(keepingCapacity: true)
+    assigned.removeAll(keepingCapacity: true)
+    assignedInUnit = 0
+    isTouched = false
+    last = -1
+  }
+
+  var dirtyBytes: Int { keys.bytes + assigned.count * 160 }
+
+  /// The entries that got their number in this interval.
+  var assignedEntries: [Int32] { assigned }
+}

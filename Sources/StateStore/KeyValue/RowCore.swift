@@ -1,0 +1,238 @@
+/// How a store keeps its rows.
+public enum StoreLayout: String, Sendable, Hashable {
+  /// Rows in order of first arrival, found through the task's directory: for keys without locality,
+  /// as ids of entities.
+  case rowNumbers
+  /// Rows in order of their keys: for keys written together that lie together, as windows.
+  case clustered
+}
+
+/// The first byte of a stored value: what the rest is.
+public enum RowEncoding: UInt8, Sendable, Hashable {
+  /// JSON in UTF-8, as compact as declared.
+  case json = 0x4A
+  /// Bytes of a serde of one's own.
+  case bytes = 0x42
+}
+
+/// The part of a store's cache that knows the type of its rows, as its core drives it.
+struct RowHooks {
+  var commitUnit: () -> Void
+  var rollbackUnit: () -> Void
+  var writeRows: () throws -> Void
+  var dropCache: () -> Void
+  var dirtyRows: () -> Int
+}
+
+/// The part of a key-value store that does not know the type of its rows.
+@usableFromInline
+final class RowCore: StoreParticipant {
+  let name: String
+  let table: Table
+  @usableFromInline let space: KeySpace
+  @usableFromInline let indexes: [IndexCore]
+  private let isClustered: Bool
+  private let encoding: RowEncoding
+  private let interval: Interval
+  private let rowsWord: Int
+  private let index: Int32
+  private var hooks: RowHooks?
+  private var isTouched = false
+  /// The value being encoded.
+  @usableFromInline var scratch: [UInt8] = []
+  /// The greatest row number in the table when the flush began.
+  private var lastNumber: Int64 = -1
+  private var flushedRows = 0
+  private var flushedBytes = 0
+
+  init(
+    name: String, table: Table, space: KeySpace, isClustered: Bool, encoding: RowEncoding,
+    indexes: [IndexCore], interval: Interval, index: Int
+  ) {
+    self.name = name
+    self.table = table
+    self.space = space
+    self.isClustered = isClustered
+    self.encoding = encoding
+    self.indexes = indexes
+    self.interval = interval
+    self.index = Int32(index)
+    self.rowsWord = interval.words.register("rows.\(name)")
+  }
+
+  @usableFromInline
+  func setHooks(
+    commitUnit: @escaping () -> Void, rollbackUnit: @escaping () -> Void,
+    writeRows: @escaping () throws -> Void, dropCache: @escaping () -> Void,
+    dirtyRows: @escaping () -> Int
+  ) {
+    hooks = RowHooks(
+      commitUnit: commitUnit, rollbackUnit: rollbackUnit, writeRows: writeRows,
+      dropCache: dropCache, dirtyRows: dirtyRows)
+  }
+
+  @usableFromInline var rowCount: Int { Int(interval.words[rowsWord]) }
+
+  @usableFromInline
+  func addRows(_ delta: Int64) { interval.words[rowsWord] += delta }
+
+  @usableFromInline
+  func touch() {
+    if isTouched { return }
+    isTouched = true
+    interval.touched.append(index)
+  }
+
+  /// The stored row of an entry without its encoding byte, in the map: to be decoded at once.
+  @usableFromInline
+  func storedRow(_ entry: Int) throws(StoreError) -> UnsafeRawBufferPointer? {
+    let operations = interval.operations
+    let found: UnsafeRawBufferPointer?
+    var content = 1
+    if isClustered {
+      unsafe found = try unsafe space.keys.withKey(entry) { key throws(StoreError) in
+        if key.byteCount > TreeKey.plainBytesMax { content += 4 + key.byteCount }
+        return try unsafe TreeKey.with(key) { treeKey throws(StoreError) in
+          try unsafe treeKey.withUnsafeBytes { treeKey throws(StoreError) in
+            try unsafe operations.value(table, treeKey)
+          }
+        }
+      }
+    } else {
+      let number = space.number(entry)
+      if number == KeySpace.none { return nil }
+      unsafe found = try withKey(number) { key throws(StoreError) in
+        try unsafe key.withUnsafeBytes { key throws(StoreError) in
+          try unsafe operations.value(table, key)
+        }
+      }
+    }
+    guard let found = unsafe found else { return nil }
+    guard found.count >= content, unsafe found[0] == encoding.rawValue else {
+      throw StoreError(
+        .corrupted, "a row's encoding is not \(encoding); rebuild the view", store: name)
+    }
+    return unsafe UnsafeRawBufferPointer(rebasing: found[content...])
+  }
+
+  /// Gives the key its row number where rows have one, before its first row is put.
+  @usableFromInline
+  func prepareRow(_ entry: Int) {
+    if !isClustered { _ = space.assignNumber(entry) }
+  }
+
+  func commitUnit() {
+    isTouched = false
+    hooks?.commitUnit()
+  }
+
+  func rollbackUnit() {
+    isTouched = false
+    hooks?.rollbackUnit()
+  }
+
+  func flush(_ transaction: Transaction) throws {
+    try hooks?.writeRows()
+    for index in indexes { try index.flush(transaction) }
+  }
+
+  /// Cuts the ring of core and cache, when the task closes.
+  func close() { hooks = nil }
+
+  func dropCache() {
+    isTouched = false
+    if isClustered { space.dropCache() }
+    hooks?.dropCache()
+  }
+
+  var dirtyBytes: Int {
+    let rows = hooks?.dirtyRows() ?? 0
+    let mean = flushedRows == 0 ? 256 : flushedBytes / flushedRows
+    return rows * (mean * 4 + 256 + indexes.count * 256)
+  }
+
+  // MARK: Flushing, called by the part that knows the rows
+
+  /// The positions of the entries in the order in which they are to be written.
+  @usableFromInline
+  func order(_ entries: [Int32]) throws(StoreError) -> [Int32] {
+    if isClustered { return space.keys.sorted(entries) }
+    let transaction = interval.operations
+    var cursor = try transaction.cursor(table)
+    lastNumber = -1
+    if try cursor.last() {
+      let key = unsafe cursor.keyBytes
+      if key.count == 8 { lastNumber = unsafe key.bytes.bigEndian(Int64.self, at: 0) }
+    }
+    return entries.sorted { space.number(Int($0)) < space.number(Int($1)) }
+  }
+
+  /// Begins ``scratch`` with all that precedes the row in its value.
+  @usableFromInline
+  func beginValue(_ entry: Int) throws(StoreError) {
+    scratch.removeAll(keepingCapacity: true)
+    scratch.append(encoding.rawValue)
+    if isClustered {
+      try space.keys.withKey(entry) { key throws(StoreError) in
+        TreeKey.appendHead(key, to: &scratch)
+      }
+    }
+  }
+
+  /// Writes ``scratch`` as the value of an entry.
+  @usableFromInline
+  func putValue(_ entry: Int) throws(StoreError) {
+    let transaction = interval.operations
+    let value = scratch
+    flushedRows += 1
+    flushedBytes += value.count
+    if isClustered {
+      try space.keys.withKey(entry) { key throws(StoreError) in
+        try TreeKey.with(key) { treeKey throws(StoreError) in
+          try transaction.put(table, treeKey, value.raw)
+        }
+      }
+      return
+    }
+    let number = space.number(entry)
+    try withKey(number) { key throws(StoreError) in
+      try transaction.put(table, key, value.raw, append: number > lastNumber)
+    }
+  }
+
+  @usableFromInline
+  func deleteValue(_ entry: Int) throws(StoreError) {
+    let transaction = interval.operations
+    if isClustered {
+      try space.keys.withKey(entry) { key throws(StoreError) in
+        try TreeKey.with(key) { treeKey throws(StoreError) in
+          _ = try transaction.delete(table, treeKey)
+        }
+      }
+      return
+    }
+    try withKey(space.number(entry)) { key throws(StoreError) in
+      _ = try transaction.delete(table, key)
+    }
+  }
+
+  /// What an index entry points to: a row number, or nothing where rows are clustered.
+  @usableFromInline
+  func indexedNumber(_ entry: Int) -> Int64 {
+    isClustered ? KeySpace.none : space.number(entry)
+  }
+
+  // MARK: Iterating
+
+  /// A page of the stored keys in a range, in order.
+  @usableFromInline
+  func page(
+    from: [UInt8]?, to: [UInt8]?
+  ) throws(StoreError) -> (keys: [[UInt8]], isEnd: Bool) {
+    let tree = isClustered ? table : space.tree ?? table
+    let (entries, isEnd) = try TreeWalk.page(
+      interval.operations, tree, from: from, to: to, limit: 512, head: isClustered ? 1 : 0,
+      keysOnly: true)
+    return (entries.map(\.key), isEnd)
+  }
+}

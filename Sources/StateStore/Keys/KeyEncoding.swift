@@ -1,0 +1,143 @@
+public import StreamCore
+
+/// Appends components of keys in their order-preserving form.
+@usableFromInline
+enum KeyEncoding {
+  @usableFromInline
+  static func append(integer: Int64, to bytes: inout [UInt8]) {
+    append(tag: KeyTag.integer, ordered: integer, to: &bytes)
+  }
+
+  @usableFromInline
+  static func append(timestamp: Timestamp, to bytes: inout [UInt8]) {
+    append(tag: KeyTag.timestamp, ordered: timestamp.milliseconds, to: &bytes)
+  }
+
+  @usableFromInline
+  static func append(instant: Instant, to bytes: inout [UInt8]) {
+    append(tag: KeyTag.instant, ordered: instant.seconds, to: &bytes)
+    bytes.append(bigEndian: UInt32(instant.nanoseconds))
+  }
+
+  @usableFromInline
+  static func append(boolean: Bool, to bytes: inout [UInt8]) {
+    bytes.append(KeyTag.boolean)
+    bytes.append(boolean ? 1 : 0)
+  }
+
+  static func append(tag: UInt8, ordered value: Int64, to bytes: inout [UInt8]) {
+    bytes.append(tag)
+    bytes.append(bigEndian: UInt64(bitPattern: value) ^ (1 << 63))
+  }
+
+  /// UTF-8 with 00 escaped as 00 FF and terminated by 00; a canonical lower-case UUID as 16 bytes.
+  @usableFromInline
+  static func append(string: String, to bytes: inout [UInt8]) {
+    var string = string
+    string.withUTF8 { utf8 in
+      let text = unsafe UnsafeRawBufferPointer(utf8).bytes
+      if text.byteCount == 36 && appendUUID(text, to: &bytes) { return }
+      bytes.append(KeyTag.string)
+      if unsafe utf8.contains(0) {
+        for index in 0..<text.byteCount {
+          let byte = text.unsafeByte(index)
+          bytes.append(byte)
+          if byte == 0 { bytes.append(0xFF) }
+        }
+      } else {
+        unsafe bytes.append(contentsOf: utf8)
+      }
+      bytes.append(0)
+    }
+  }
+
+  /// Appends 36 bytes as a UUID, if they are one in lower case.
+  private static func appendUUID(_ text: RawSpan, to bytes: inout [UInt8]) -> Bool {
+    // Four groups of hexadecimal digits between the dashes, gathered in two words.
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+    var digits = 0
+    for index in 0..<36 {
+      let byte = text.unsafeByte(index)
+      if index == 8 || index == 13 || index == 18 || index == 23 {
+        guard byte == 0x2D else { return false }
+        continue
+      }
+      let digit: UInt8
+      switch byte {
+      case 0x30...0x39: digit = byte &- 0x30
+      case 0x61...0x66: digit = byte &- 0x57
+      default: return false
+      }
+      if digits < 16 { high = high << 4 | UInt64(digit) } else { low = low << 4 | UInt64(digit) }
+      digits &+= 1
+    }
+    bytes.append(KeyTag.uuid)
+    bytes.append(bigEndian: high)
+    bytes.append(bigEndian: low)
+    return true
+  }
+
+  /// By value: a sign and an exponent in one byte, then the digits in pairs, terminated; negative
+  /// numbers inverted.
+  ///
+  /// The value is 0.d₁d₂d₃… × 10^exponent with d₁ ≠ 0 and no trailing zeros, so 1.50 and 1.5 are
+  /// one key.
+  @usableFromInline
+  static func append(decimal: Decimal, to bytes: inout [UInt8]) {
+    bytes.append(KeyTag.decimal)
+    if decimal.coefficient == 0 {
+      bytes.append(0x80)
+      return
+    }
+    var magnitude = decimal.coefficient.magnitude
+    var scale = decimal.scale
+    while magnitude % 10 == 0 {
+      magnitude /= 10
+      scale -= 1
+    }
+    // Digits from the last to the first.
+    var digits = InlineArray<40, UInt8>(repeating: 0)
+    var count = 0
+    while magnitude > 0 {
+      digits[count] = UInt8(truncatingIfNeeded: magnitude % 10)
+      magnitude /= 10
+      count += 1
+    }
+    let invert: UInt8 = decimal.coefficient < 0 ? 0xFF : 0
+    let exponent = count - scale
+    bytes.append(UInt8(0xC0 + exponent) ^ invert)
+    var next = count - 1
+    while next >= 0 {
+      let pair = digits[next] * 10 + (next > 0 ? digits[next - 1] : 0)
+      bytes.append((pair + 1) ^ invert)
+      next -= 2
+    }
+    bytes.append(invert)
+  }
+}
+
+extension RawSpan {
+  /// A byte whose index the caller has compared with the length.
+  @inline(__always)
+  func unsafeByte(_ index: Int) -> UInt8 {
+    unsafe unsafeLoad(fromUncheckedByteOffset: index, as: UInt8.self)
+  }
+}
+
+extension [UInt8] {
+  @inline(__always)
+  mutating func append<Integer: FixedWidthInteger>(bigEndian value: Integer) {
+    unsafe Swift.withUnsafeBytes(of: value.bigEndian) { unsafe append(contentsOf: $0) }
+  }
+}
+
+extension RawSpan {
+  /// A big-endian integer at an offset the caller has compared with the length.
+  @inline(__always)
+  func bigEndian<Integer: FixedWidthInteger>(
+    _ type: Integer.Type, at offset: Int
+  ) -> Integer where Integer: BitwiseCopyable {
+    Integer(bigEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: type))
+  }
+}

@@ -1,0 +1,110 @@
+/// The distinct keys of one commit interval, each with a dense number: an arena of bytes beside an
+/// open-addressed table, so that a key costs no allocation of its own.
+@usableFromInline
+struct KeyTable {
+  private var arena: [UInt8] = []
+  /// Where each entry ends in the arena; it begins where the one before ends.
+  private var ends: [Int] = []
+  private var hashes: [UInt64] = []
+  /// Entry + 1, or 0; a power of two, at most half full.
+  private var buckets: [Int32] = [Int32](repeating: 0, count: 1024)
+
+  var count: Int { ends.count }
+  var bytes: Int { arena.count + ends.count * 24 }
+
+  @inline(__always)
+  private func range(_ entry: Int) -> Range<Int> {
+    (entry == 0 ? 0 : ends[entry - 1])..<ends[entry]
+  }
+
+  func key(_ entry: Int) -> [UInt8] { [UInt8](arena[range(entry)]) }
+
+  @inline(__always)
+  func withKey<Result>(
+    _ entry: Int, _ body: (RawSpan) throws(StoreError) -> Result
+  ) throws(StoreError) -> Result {
+    try body(arena.raw.extracting(range(entry)))
+  }
+
+  func isKey(_ entry: Int, _ key: RawSpan) -> Bool {
+    let range = range(entry)
+    return range.count == key.byteCount && equal(arena.raw.extracting(range), key)
+  }
+
+  /// Appends the key to `bytes`.
+  func append(_ entry: Int, to bytes: inout [UInt8]) {
+    bytes.append(contentsOf: arena[range(entry)])
+  }
+
+  func find(_ key: RawSpan) -> Int? {
+    let hash = hash64(key)
+    let mask = buckets.count - 1
+    var bucket = Int(truncatingIfNeeded: hash) & mask
+    while buckets[bucket] != 0 {
+      let entry = Int(buckets[bucket]) - 1
+      if hashes[entry] == hash && isKey(entry, key) { return entry }
+      bucket = (bucket + 1) & mask
+    }
+    return nil
+  }
+
+  /// The key's entry, made if it is new.
+  mutating func intern(_ key: RawSpan) -> (entry: Int, isNew: Bool) {
+    let hash = hash64(key)
+    let mask = buckets.count - 1
+    var bucket = Int(truncatingIfNeeded: hash) & mask
+    while buckets[bucket] != 0 {
+      let entry = Int(buckets[bucket]) - 1
+      if hashes[entry] == hash && isKey(entry, key) { return (entry, false) }
+      bucket = (bucket + 1) & mask
+    }
+    let entry = ends.count
+    unsafe key.withUnsafeBytes { unsafe arena.append(contentsOf: $0) }
+    ends.append(arena.count)
+    hashes.append(hash)
+    buckets[bucket] = Int32(entry + 1)
+    if ends.count * 2 > buckets.count { grow() }
+    return (entry, true)
+  }
+
+  private mutating func grow() {
+    let mask = buckets.count * 2 - 1
+    buckets = [Int32](repeating: 0, count: mask + 1)
+    for entry in 0..<ends.count {
+      var bucket = Int(truncatingIfNeeded: hashes[entry]) & mask
+      while buckets[bucket] != 0 { bucket = (bucket + 1) & mask }
+      buckets[bucket] = Int32(entry + 1)
+    }
+  }
+
+  mutating func removeAll() {
+    if ends.isEmpty { return }
+    arena.removeAll(keepingCapacity: true)
+    hashes.removeAll(keepingCapacity: true)
+    ends.removeAll(keepingCapacity: true)
+    for bucket in buckets.indices { buckets[bucket] = 0 }
+  }
+
+  /// The entries in the order of their keys.
+  func sorted(_ entries: [Int32]) -> [Int32] {
+    struct Prefixed {
+      let prefix: UInt64
+      let entry: Int32
+    }
+    var prefixed = entries.map { entry in
+      let range = range(Int(entry))
+      var prefix: UInt64 = 0
+      for index in 0..<8 {
+        prefix = prefix << 8 | (index < range.count ? UInt64(arena[range.lowerBound + index]) : 0)
+      }
+      return Prefixed(prefix: prefix, entry: entry)
+    }
+    let bytes = arena.raw
+    prefixed.sort { left, right in
+      if left.prefix != right.prefix { return left.prefix < right.prefix }
+      return precedes(
+        bytes.extracting(range(Int(left.entry))), bytes.extracting(range(Int(right.entry))))
+    }
+    return prefixed.map(\.entry)
+  }
+}

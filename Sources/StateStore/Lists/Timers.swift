@@ -1,0 +1,209 @@
+package import StreamCore
+
+/// A point in time at which an operator wants to be called for a key.
+package struct Timer: Hashable, Sendable {
+  package let time: Timestamp
+  /// The operator's name.
+  package let name: String
+  /// The key's encoded form.
+  package let key: [UInt8]
+
+  package init(time: Timestamp, operator name: String, key: [UInt8]) {
+    self.time = time
+    self.name = name
+    self.key = key
+  }
+}
+
+/// The timers of a task in the order (time, operator, key), durable.
+///
+/// What the interval set or deleted lies over the tree: a map for what holds, a heap for the
+/// earliest. ``next(upTo:)`` costs a comparison while nothing is due.
+package final class Timers: StoreParticipant {
+  private struct Change {
+    let timer: [UInt8]
+    let old: Bool?
+  }
+
+  private let interval: Interval
+  private let table: Table
+  private let countWord: Int
+  private let index: Int32
+  private var isTouched = false
+  /// Set (true) or deleted (false) in this interval.
+  private var overlay: [[UInt8]: Bool] = [:]
+  /// Keys that were set; those deleted since are dropped when they come up.
+  private var heap = MinHeap()
+  private var unit: [Change] = []
+  /// No timer of the tree that holds lies before it; `nil`: not known.
+  private var treeFirst: TreeFirst?
+
+  private enum TreeFirst {
+    case at([UInt8])
+    case none
+  }
+
+  init(_ interval: Interval, index: Int) throws(StoreError) {
+    self.interval = interval
+    self.index = Int32(index)
+    self.table = try interval.environment.table("timers")
+    self.countWord = interval.words.register("timers.count")
+  }
+
+  /// The number of timers, the interval's changes included.
+  package var count: Int { Int(interval.words[countWord]) }
+
+  private static func encode(_ timer: Timer) -> [UInt8] {
+    var bytes: [UInt8] = []
+    KeyEncoding.append(timestamp: timer.time, to: &bytes)
+    KeyEncoding.append(string: timer.name, to: &bytes)
+    bytes.append(contentsOf: timer.key)
+    return bytes
+  }
+
+  private static func decode(_ bytes: [UInt8]) throws(StoreError) -> Timer {
+    var reader = KeyReader(bytes)
+    let time = try Timestamp(decoding: &reader)
+    let name = try String(decoding: &reader)
+    return Timer(time: time, operator: name, key: [UInt8](bytes[reader.position...]))
+  }
+
+  private func holds(_ timer: [UInt8]) throws(StoreError) -> Bool {
+    if let known = overlay[timer] { return known }
+    return try interval.reading { transaction throws(StoreError) in
+      try TreeKey.with(timer.raw) { key throws(StoreError) in
+        try transaction.value(table, key) != nil
+      }
+    }
+  }
+
+  private func change(_ timer: [UInt8], to set: Bool) {
+    if !isTouched {
+      isTouched = true
+      interval.touched.append(index)
+    }
+    unit.append(Change(timer: timer, old: overlay[timer]))
+    overlay[timer] = set
+    interval.words[countWord] += set ? 1 : -1
+    if set { heap.push(timer) }
+    if !set, case .at(let first) = treeFirst, first == timer { treeFirst = nil }
+  }
+
+  /// Sets a timer; one that is set already stays.
+  package func set(_ timer: Timer) throws(StoreError) {
+    let bytes = Self.encode(timer)
+    if try !holds(bytes) { change(bytes, to: true) }
+  }
+
+  /// Deletes a timer, if it is set.
+  package func delete(_ timer: Timer) throws(StoreError) {
+    let bytes = Self.encode(timer)
+    if try holds(bytes) { change(bytes, to: false) }
+  }
+
+  /// The earliest timer at or before `time`, which stays set until it is deleted.
+  package func next(upTo time: Timestamp) throws(StoreError) -> Timer? {
+    while let top = heap.first, overlay[top] != true { heap.removeFirst() }
+    var first = heap.first
+    if treeFirst == nil { treeFirst = try findTreeFirst() }
+    if case .at(let stored) = treeFirst {
+      if let cached = first {
+        if precedes(stored, cached) { first = stored }
+      } else {
+        first = stored
+      }
+    }
+    guard let first else { return nil }
+    let earliest = Int64(bitPattern: first.raw.bigEndian(UInt64.self, at: 1) ^ (1 << 63))
+    return earliest <= time.milliseconds ? try Self.decode(first) : nil
+  }
+
+  /// The first timer of the tree that the interval did not delete.
+  private func findTreeFirst() throws(StoreError) -> TreeFirst {
+    try interval.reading { transaction throws(StoreError) in
+      var from: [UInt8]?
+      while true {
+        let (entries, isEnd) = try TreeWalk.page(
+          transaction, table, from: from, limit: 64, keysOnly: true)
+        for entry in entries where overlay[entry.key] != false { return .at(entry.key) }
+        guard !isEnd, let last = entries.last else { return .none }
+        from = last.key + [0]
+      }
+    }
+  }
+
+  func commitUnit() {
+    isTouched = false
+    unit.removeAll(keepingCapacity: true)
+  }
+
+  func rollbackUnit() {
+    isTouched = false
+    for change in unit.reversed() {
+      overlay[change.timer] = change.old
+      if change.old == true { heap.push(change.timer) }
+    }
+    unit.removeAll(keepingCapacity: true)
+    treeFirst = nil
+  }
+
+  func flush(_ transaction: Transaction) throws {
+    for timer in overlay.keys.sorted(by: precedes) {
+      try TreeKey.with(timer.raw) { key throws(StoreError) in
+        if overlay[timer] == true {
+          var head: [UInt8] = []
+          TreeKey.appendHead(timer.raw, to: &head)
+          try transaction.put(table, key, head.raw)
+        } else {
+          try transaction.delete(table, key)
+        }
+      }
+    }
+  }
+
+  func dropCache() {
+    isTouched = false
+    overlay.removeAll(keepingCapacity: true)
+    heap.removeAll()
+    unit.removeAll(keepingCapacity: true)
+    treeFirst = nil
+  }
+
+  var dirtyBytes: Int { overlay.count * 400 }
+}
+
+/// A binary heap of byte strings, the least first.
+private struct MinHeap {
+  private var items: [[UInt8]] = []
+
+  var first: [UInt8]? { items.first }
+
+  mutating func push(_ item: [UInt8]) {
+    items.append(item)
+    var child = items.count - 1
+    while child > 0 {
+      let parent = (child - 1) / 2
+      if !precedes(items[child], items[parent]) { break }
+      items.swapAt(child, parent)
+      child = parent
+    }
+  }
+
+  mutating func removeFirst() {
+    items.swapAt(0, items.count - 1)
+    items.removeLast()
+    var parent = 0
+    while true {
+      var least = parent
+      for child in [2 * parent + 1, 2 * parent + 2]
+      where child < items.count && precedes(items[child], items[least]) {
+        least = child
+      }
+      if least == parent { return }
+      items.swapAt(least, parent)
+      parent = least
+    }
+  }
+
+  mutating func removeAll() { items.removeAll(keepingCapacity: true) }
+}

@@ -1,0 +1,28 @@
+/// A store as its task drives it. All calls come from the task's thread.
+///
+/// What an interval wrote stays in the store's cache until ``intervalCommitted()``, so a flush that
+/// failed for want of space is repeated from it.
+protocol StoreParticipant: AnyObject {
+  /// Makes the unit's changes part of the interval.
+  func commitUnit()
+  /// Takes the unit's changes back.
+  func rollbackUnit()
+  /// Writes the interval's changes; without effect on what is cached.
+  func flush(_ transaction: Transaction) throws
+  /// Forgets what is cached: it is in the transaction, or the interval is dropped.
+  func dropCache()
+  /// The transaction with the flushed changes is committed.
+  func intervalCommitted()
+  /// The interval is dropped: state in memory goes back to the last commit.
+  func intervalAborted()
+  /// The task closes.
+  func close()
+  /// An estimate of the bytes that the cache holds and a flush will dirty.
+  var dirtyBytes: Int { get }
+}
+
+extension StoreParticipant {
+  func intervalCommitted() {}
+  func intervalAborted() {}
+  func close() {}
+}

@@ -1,0 +1,293 @@
+import Glibc
+package import StreamCore
+
+/// All state of one task: one LMDB environment in a directory of its own, written by one thread.
+///
+/// Stores are registered once, then intervals follow: ``begin()``, units that end with
+/// ``commitUnit()`` or ``rollbackUnit()``, and ``commit()`` or ``abort()``.
+@safe
+package final class TaskState {
+  package let identity: TaskIdentity
+  package let directory: String
+  package let environment: Environment
+  package let words: Words
+  package let outbox: Outbox
+  package let journal: Journal
+  package let timers: Timers
+  /// Records that wait: parked behind their key, or for their row.
+  package let held: EntryStore
+  package let deadLetters: EntryStore
+  private let interval: Interval
+  private let space: KeySpace
+  private let meta: Table
+  private let catalog: Table
+  private let lock: Int32
+  private var participants: [any StoreParticipant] = []
+  private var registered: Set<String> = []
+  private var storedStores: [String: String] = [:]
+  private var isFull = false
+
+  /// Opens the state of a task, or makes it.
+  ///
+  /// - Throws: ``StoreError``: `locked` if it is open elsewhere, `foreign`, `lineageChanged`,
+  ///   `newer`, `corrupted`, `readOnly`, `diskFull`.
+  package static func open(
+    directory: String, identity: TaskIdentity, options: Environment.Options = .init()
+  ) throws(StoreError) -> TaskState {
+    let environment = try Environment.open(directory, options)
+    let lock = unsafe Glibc.open(directory, O_RDONLY | O_DIRECTORY)
+    guard lock >= 0 else { throw StoreError(lmdb: errno, "opening it", store: directory) }
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+      close(lock)
+      throw StoreError(
+        .locked, "another task or process writes this state; stop it first", store: directory)
+    }
+    do throws(StoreError) {
+      return try TaskState(environment, directory, identity, lock)
+    } catch {
+      close(lock)
+      throw error
+    }
+  }
+
+  private init(
+    _ environment: Environment, _ directory: String, _ identity: TaskIdentity, _ lock: Int32
+  ) throws(StoreError) {
+    try environment.clearStaleReaders()
+    self.environment = environment
+    self.directory = directory
+    self.identity = identity
+    self.meta = try environment.table("meta")
+    try Self.claim(environment, meta, identity, directory)
+    self.catalog = try environment.table("catalog")
+    self.words = try Words(environment)
+    self.interval = Interval(environment, words)
+    self.space = KeySpace(interval, tree: try environment.table("directory"))
+    self.outbox = try Outbox(interval, index: 1)
+    self.journal = try Journal(interval, index: 2)
+    self.timers = try Timers(interval, index: 3)
+    self.held = try EntryStore("held", interval, index: 4)
+    self.deadLetters = try EntryStore("deadLetters", interval, index: 5)
+    self.lock = lock
+    self.participants = [space, outbox, journal, timers, held, deadLetters]
+    let read = try ReadTransaction(environment)
+    for entry in try TreeWalk.page(read.operations, catalog, limit: .max).entries {
+      storedStores[String(decoding: entry.key, as: UTF8.self)] =
+        String(decoding: entry.value, as: UTF8.self)
+    }
+  }
+
+  deinit {
+    interval.abort()
+    for participant in participants { participant.close() }
+    close(lock)
+  }
+
+  /// Writes the identity into a new environment, compares it in one that has one.
+  private static func claim(
+    _ environment: Environment, _ meta: Table, _ identity: TaskIdentity, _ directory: String
+  ) throws(StoreError) {
+    let write = try WriteTransaction(environment)
+    if let stored = try TaskIdentity.read(write.operations, meta, directory: directory) {
+      try identity.check(stored: stored, directory: directory)
+      return
+    }
+    try identity.write(write.operations, meta)
+    try write.commit()
+  }
+
+  // MARK: Stores
+
+  /// Registers a key-value store, before the first interval.
+  ///
+  /// - Throws: ``StoreError`` with `lineageChanged` if the store is here in another form.
+  @inlinable
+  package func keyValue<Key: StoreKey, Row>(
+    _ name: String, key: KeyCoder<Key> = KeyCoder(), serde: any Serde<Row>, layout: StoreLayout,
+    indexes: [Index<Row>] = [], published: Bool = false, encoding: RowEncoding = .json
+  ) throws(StoreError) -> KeyValueStore<Key, Row> {
+    let description = StoreDescription(
+      name: name, kind: .keyValue, layout: layout, keyTypes: key.types, rowType: serde.name,
+      encoding: encoding, isPublished: published,
+      indexes: indexes.map { index in
+        StoreDescription.IndexDescription(
+          name: index.name,
+          components: index.components.map {
+            .init(name: $0.name, type: $0.type, isDescending: $0.isDescending)
+          })
+      })
+    return KeyValueStore(core: try rowCore(description), serde: serde, indexes: indexes)
+  }
+
+  @usableFromInline
+  func rowCore(_ description: StoreDescription) throws(StoreError) -> RowCore {
+    try register(description)
+    let name = description.name
+    var indexes: [IndexCore] = []
+    for index in description.indexes {
+      indexes.append(
+        IndexCore(
+          index.name,
+          table: try environment.table(StoreDescription.indexTable(name, index.name)),
+          counts: try environment.table(StoreDescription.countsTable(name, index.name))))
+    }
+    let isClustered = description.layout == .clustered
+    let core = RowCore(
+      name: name, table: try environment.table(StoreDescription.rowsTable(name)),
+      space: isClustered ? KeySpace(interval, tree: nil) : space, isClustered: isClustered,
+      encoding: description.encoding, indexes: indexes, interval: interval,
+      index: participants.count)
+    participants.append(core)
+    return core
+  }
+
+  /// Registers an audit store, before the first interval.
+  package func audit(
+    _ name: String, keyTypes: [KeyType] = [.string], rowType: String = "json",
+    published: Bool = false, encoding: RowEncoding = .json
+  ) throws(StoreError) -> AuditStore {
+    try register(
+      StoreDescription(
+        name: name, kind: .audit, layout: .rowNumbers, keyTypes: keyTypes, rowType: rowType,
+        encoding: encoding, isPublished: published, indexes: []))
+    let store = AuditStore(
+      name: name, values: try environment.table(StoreDescription.rowsTable(name)),
+      tree: try environment.table(StoreDescription.auditTree(name)), space: space,
+      encoding: encoding, interval: interval, index: participants.count)
+    participants.append(store)
+    return store
+  }
+
+  private func register(_ description: StoreDescription) throws(StoreError) {
+    precondition(!interval.isOpen, "stores are registered before the first interval")
+    precondition(
+      registered.insert(description.name).inserted, "a store's name is taken already")
+    let text = description.text
+    if let stored = storedStores[description.name] {
+      if stored == text { return }
+      throw StoreError(
+        .lineageChanged, "the store is kept in another form than the topology's; rebuild it",
+        store: description.name)
+    }
+    let write = try WriteTransaction(environment)
+    try write.operations.put(catalog, description.name.utf8Bytes.raw, text.utf8Bytes.raw)
+    try write.commit()
+    storedStores[description.name] = text
+  }
+
+  // MARK: Intervals
+
+  /// Begins a commit interval.
+  ///
+  /// - Throws: ``StoreError``.
+  package func begin() throws(StoreError) {
+    if isFull || environment.usedBytes > environment.mapSize / 4 * 3 {
+      try environment.grow()
+      isFull = false
+    }
+    try interval.begin()
+  }
+
+  /// Writes what the interval changed and commits it, in one transaction.
+  ///
+  /// A full map is doubled and the flush repeated from the caches, unseen.
+  ///
+  /// - Throws: ``StoreError``: `diskFull` leaves the caches, so that it can be called again, or
+  ///   ``abort()``; `intervalLost` and all others ask for ``abort()``. ``SerdeError`` for a row
+  ///   without bytes.
+  package func commit() throws {
+    while true {
+      do {
+        if !interval.isOpen { try interval.begin() }
+        try flush()
+        try interval.commit()
+        break
+      } catch let error as StoreError {
+        let wasSpilled = interval.isSpilled
+        interval.abort()
+        guard error.code == .mapFull || (error.code == .diskFull && wasSpilled) else { throw error }
+        if error.code == .mapFull { try environment.grow() }
+        if wasSpilled { throw lost(error) }
+      } catch {
+        interval.abort()
+        throw error
+      }
+    }
+    interval.isSpilled = false
+    words.intervalCommitted()
+    for participant in participants {
+      participant.intervalCommitted()
+      participant.dropCache()
+    }
+    interval.touched.removeAll(keepingCapacity: true)
+  }
+
+  private func flush() throws {
+    for participant in participants { try participant.flush(interval.operations) }
+    try words.flush(interval.operations)
+  }
+
+  private func lost(_ error: StoreError) -> StoreError {
+    StoreError(
+      .intervalLost, "\(error.message); what was spilled is gone: abort, and repeat the interval",
+      store: directory)
+  }
+
+  /// Drops all that the interval changed, on disk and in memory.
+  package func abort() {
+    interval.abort()
+    words.intervalAborted()
+    for participant in participants {
+      participant.dropCache()
+      participant.intervalAborted()
+    }
+    interval.touched.removeAll(keepingCapacity: true)
+  }
+
+  /// Forces the commits so far to disk: what they caused may leave the task now.
+  package func makeDurable() throws(StoreError) { try environment.sync() }
+
+  /// Makes the unit's changes part of the interval.
+  package func commitUnit() {
+    words.commitUnit()
+    if interval.touched.isEmpty { return }
+    for index in interval.touched { participants[Int(index)].commitUnit() }
+    interval.touched.removeAll(keepingCapacity: true)
+  }
+
+  /// Takes the unit's changes back, in every store.
+  package func rollbackUnit() {
+    words.rollbackUnit()
+    if interval.touched.isEmpty { return }
+    for index in interval.touched { participants[Int(index)].rollbackUnit() }
+    interval.touched.removeAll(keepingCapacity: true)
+  }
+
+  /// An estimate of the memory that the interval holds and its commit will take.
+  package var dirtyBytes: Int { participants.reduce(0) { $0 + $1.dirtyBytes } }
+
+  /// Writes the caches into the open transaction and forgets them, between units.
+  ///
+  /// - Throws: ``StoreError``: `intervalLost` for a full map or disk: ``abort()``, and take the
+  ///   interval's records again.
+  package func spill() throws {
+    precondition(interval.touched.isEmpty, "the caches spill between units")
+    do {
+      try flush()
+    } catch let error as StoreError where error.code == .mapFull {
+      interval.abort()
+      isFull = true
+      throw lost(error)
+    }
+    interval.isSpilled = true
+    for participant in participants { participant.dropCache() }
+  }
+
+  /// Writes a compact copy of the last commit into the directory `target`, which must not exist:
+  /// under a temporary name, fsynced, then renamed.
+  ///
+  /// - Throws: ``StoreError``.
+  package func snapshot(to target: String) throws(StoreError) {
+    try environment.snapshot(to: target)
+  }
+}

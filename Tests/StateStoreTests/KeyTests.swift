@@ -1,0 +1,122 @@
+import StateStore
+import StreamCore
+import Testing
+
+/// A value whose order is known without its encoding.
+private struct Ordered: CustomStringConvertible {
+  let component: KeyComponent
+  let description: String
+}
+
+@Suite struct KeyTests {
+  private static func ordered(_ components: [KeyComponent]) -> [Ordered] {
+    components.map { Ordered(component: $0, description: "\($0)") }
+  }
+
+  @Test(
+    "components keep their order as bytes and read back",
+    arguments: [
+      ordered([.null, .boolean(false), .boolean(true)]),
+      ordered([.integer(.min), .integer(-1), .integer(0), .integer(1), .integer(.max)]),
+      ordered([
+        .timestamp(Timestamp(milliseconds: -1)), .timestamp(.epoch),
+        .timestamp(Timestamp(milliseconds: 1)),
+      ]),
+      ordered([
+        .instant(Instant(seconds: -1, nanoseconds: 999_999_999)), .instant(Instant(seconds: 0)),
+        .instant(Instant(seconds: 0, nanoseconds: 1)),
+      ]),
+      ordered([
+        .string(""), .string("\0"), .string("\0\0"), .string("\0a"), .string("a"),
+        .string("a\0"), .string("a\0\u{1}"), .string("a\u{1}"), .string("aa"), .string("b"),
+        .string("ä"), .string("日本"),
+      ]),
+      ordered([
+        .string("00000000-0000-0000-0000-000000000000"),
+        .string("0190163d-8694-739b-aea5-966c26f8ad91"),
+        .string("ffffffff-ffff-ffff-ffff-ffffffffffff"),
+      ]),
+      ordered(
+        [
+          ("-100000000000000000000000000000000000000", 0), ("-1000", 0), ("-10", 0), ("-99", 1),
+          ("-1", 0), ("-1", 1), ("-1", 38), ("0", 5), ("1", 38), ("1", 3), ("9", 2), ("1", 1),
+          ("15", 1), ("151", 2), ("2", 0), ("99", 1), ("10", 0), ("100001", 4), ("1000", 0),
+          ("99999999999999999999999999999999999999", 0),
+        ].map { .decimal(Decimal(coefficient: Int128($0.0) ?? 0, scale: $0.1)) }),
+    ])
+  private func order(_ values: [Ordered]) throws {
+    for (position, left) in values.enumerated() {
+      for (other, right) in values.enumerated() {
+        for descending in [false, true] {
+          var (a, b) = (EncodedKey([left.component]).bytes, EncodedKey([right.component]).bytes)
+          if descending { (a, b) = (a.map { ~$0 }, b.map { ~$0 }) }
+          // What follows decides only between equals.
+          a.append(0x02)
+          b.append(0x38)
+          let isBefore = a.lexicographicallyPrecedes(b)
+          let expected =
+            position == other ? true : descending ? position > other : position < other
+          #expect(isBefore == expected, "\(left) before \(right), descending \(descending)")
+        }
+      }
+      var reader = KeyReader(EncodedKey([left.component]).bytes)
+      let read = try reader.component()
+      #expect(read.value == left.component && !read.descending && reader.isAtEnd)
+      var inverted = KeyReader(EncodedKey([left.component]).bytes.map { ~$0 })
+      let readInverted = try inverted.component()
+      #expect(readInverted.value == left.component && readInverted.descending)
+    }
+  }
+
+  @Test("a canonical lower-case UUID takes 17 bytes and prints as it was")
+  func uuid() throws {
+    let text = "0190163d-8694-739b-aea5-966c26f8ad91"
+    #expect(text.encoded.count == 17)
+    #expect(try String(encoded: text.encoded) == text)
+    for other in [
+      "0190163D-8694-739b-aea5-966c26f8ad91", "0190163d-8694-739b-aea5-966c26f8ad9g",
+      "0190163d86-94-739b-aea5-966c26f8ad91",
+    ] {
+      #expect(other.encoded.count == 38)
+      #expect(try String(encoded: other.encoded) == other)
+    }
+  }
+
+  @Test("decimals of equal value are one key", arguments: [(150, 2, 15, 1), (0, 9, 0, 0)])
+  func decimals(_ first: Int, _ scale: Int, _ second: Int, _ otherScale: Int) {
+    #expect(
+      Decimal(coefficient: Int128(first), scale: scale).encoded
+        == Decimal(coefficient: Int128(second), scale: otherScale).encoded)
+  }
+
+  @Test("random pairs order as their parts do", arguments: UInt64(0)..<20)
+  func pairs(seed: UInt64) throws {
+    var generator = SeededGenerator(seed)
+    func key() -> KeyPair<String, Int64> {
+      let letters = ["a", "b", "\0", "é", "zz"]
+      let length = Int.random(in: 0...4, using: &generator)
+      let text = (0..<length).map { _ in letters.randomElement(using: &generator) ?? "" }
+      let number = Int64.random(in: -3...3, using: &generator)
+      return KeyPair(text.joined(), number)
+    }
+    for _ in 0..<200 {
+      let (left, right) = (key(), key())
+      let leftText = left.first.bytes
+      let rightText = right.first.bytes
+      let isBefore =
+        leftText == rightText
+        ? left.second < right.second : leftText.lexicographicallyPrecedes(rightText)
+      #expect(left.encoded.lexicographicallyPrecedes(right.encoded) == isBefore)
+      #expect(try KeyPair<String, Int64>(encoded: left.encoded) == left)
+    }
+  }
+
+  @Test(
+    "bytes that are no key are an error",
+    arguments: [[], [0x00], [0x10, 1, 2], [0x30, 0x61], [0x30, 0xC3, 0x00], [0x38, 1], [0x18]]
+      as [[UInt8]])
+  func malformed(_ bytes: [UInt8]) {
+    let error = #expect(throws: StoreError.self) { try String(encoded: bytes) }
+    #expect(error?.code == .corrupted)
+  }
+}
