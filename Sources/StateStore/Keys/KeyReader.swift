@@ -59,7 +59,7 @@ public struct KeyReader: Sendable {
 
   private mutating func decimal(_ outer: UInt8) throws(StoreError) -> Decimal {
     let head = try byte(outer)
-    if head == 0x80 { return Decimal(coefficient: 0, scale: 0) }
+    if head == 0x80 { return .zero }
     let negative = head < 0x80
     let invert: UInt8 = negative ? 0xFF : 0
     let exponent = Int(head ^ invert) - 0xC0
@@ -83,8 +83,11 @@ public struct KeyReader: Sendable {
       coefficient = product
       scale += 1
     }
-    guard scale <= 38 else { throw malformed }
-    return Decimal(coefficient: negative ? -coefficient : coefficient, scale: scale)
+    do throws(DecimalError) {
+      return try Decimal(coefficient: negative ? -coefficient : coefficient, scale: scale)
+    } catch {
+      throw malformed
+    }
   }
 
   private mutating func string(_ invert: UInt8) throws(StoreError) -> String {
