@@ -38,11 +38,11 @@ private struct Ordered: CustomStringConvertible {
       ]),
       ordered(
         [
-          ("-100000000000000000000000000000000000000", 0), ("-1000", 0), ("-10", 0), ("-99", 1),
-          ("-1", 0), ("-1", 1), ("-1", 38), ("0", 5), ("1", 38), ("1", 3), ("9", 2), ("1", 1),
-          ("15", 1), ("151", 2), ("2", 0), ("99", 1), ("10", 0), ("100001", 4), ("1000", 0),
-          ("99999999999999999999999999999999999999", 0),
-        ].map { .decimal(Decimal(coefficient: Int128($0.0) ?? 0, scale: $0.1)) }),
+          "-99999999999999999999999999999999999999", "-1000", "-10", "-9.9", "-1", "-0.1",
+          "-0.00000000000000000000000000000000000001", "0.00000",
+          "0.00000000000000000000000000000000000001", "0.001", "0.09", "0.1", "1.5", "1.51", "2",
+          "9.9", "10", "10.0001", "1000", "99999999999999999999999999999999999999",
+        ].compactMap { Decimal($0).map { .decimal($0) } }),
     ])
   private func order(_ values: [Ordered]) throws {
     for (position, left) in values.enumerated() {
@@ -82,11 +82,11 @@ private struct Ordered: CustomStringConvertible {
     }
   }
 
-  @Test("decimals of equal value are one key", arguments: [(150, 2, 15, 1), (0, 9, 0, 0)])
-  func decimals(_ first: Int, _ scale: Int, _ second: Int, _ otherScale: Int) {
-    #expect(
-      Decimal(coefficient: Int128(first), scale: scale).encoded
-        == Decimal(coefficient: Int128(second), scale: otherScale).encoded)
+  @Test(
+    "decimals of equal value are one key",
+    arguments: [("1.50", "1.5"), ("0.000", "0"), ("-20", "-20.0")])
+  func decimals(_ first: String, _ second: String) throws {
+    #expect(try Decimal(parsing: first).encoded == Decimal(parsing: second).encoded)
   }
 
   @Test("random pairs order as their parts do", arguments: UInt64(0)..<20)
