@@ -107,6 +107,13 @@ public struct RecordBatch: Sendable {
     nextOffset = offset + 1
   }
 
+  /// The batch without its first `count` records; their bytes stay where they are.
+  public func dropping(first count: Int) -> RecordBatch {
+    var rest = self
+    rest.entries.removeFirst(count)
+    return rest
+  }
+
   /// The record at `index` as a value of its own.
   public func record(at index: Int) -> ConsumerRecord {
     let entry = entries[index]

@@ -1,0 +1,133 @@
+import StateStore
+
+/// What becomes of a record whose decoding, processing or output fails.
+public struct ErrorPolicy: Hashable, Sendable, CustomStringConvertible {
+  public enum Action: String, Hashable, Sendable, CaseIterable {
+    /// Keep the record aside with the reason, and go on.
+    case deadLetter
+    /// Dead-letter it and let later records of its key wait behind it, in order.
+    case parkKey
+    /// Stop with the position before the record.
+    case fail
+    /// Drop it; it is counted with the dead letters of reason `skipped`.
+    case skip
+  }
+
+  public var action: Action
+  /// Further tries before the action.
+  public var retries: Int
+  /// Wait before each further try; it closes the commit interval before it.
+  public var backoff: Duration
+
+  public init(_ action: Action, retries: Int = 0, backoff: Duration = .zero) {
+    precondition(retries >= 0 && backoff >= .zero, "retries and backoff are not negative")
+    self.action = action
+    self.retries = retries
+    self.backoff = backoff
+  }
+
+  public static let deadLetter = ErrorPolicy(.deadLetter)
+  public static let parkKey = ErrorPolicy(.parkKey)
+  public static let fail = ErrorPolicy(.fail)
+  public static let skip = ErrorPolicy(.skip)
+
+  /// The same action after `times` further tries.
+  public func retrying(_ times: Int, backoff: Duration = .zero) -> ErrorPolicy {
+    ErrorPolicy(action, retries: times, backoff: backoff)
+  }
+
+  public var description: String {
+    retries == 0 ? action.rawValue : "retry(\(retries), \(backoff)) then \(action.rawValue)"
+  }
+}
+
+/// What becomes of an event whose type no handler names.
+public enum UnknownTypePolicy: String, Hashable, Sendable, CaseIterable {
+  case ignore, warn, deadLetter, fail
+}
+
+/// What becomes of an event of a schema version that no handler or upcaster names.
+public enum UnknownVersionPolicy: String, Hashable, Sendable, CaseIterable {
+  case deadLetter, fail
+}
+
+/// What becomes of an update of a row that is not there.
+public enum MissingRowPolicy: String, Hashable, Sendable, CaseIterable {
+  /// The record waits, with all its effects, until the row is created.
+  case holdUntilCreated
+  case ignore
+  /// The handler's partial row is stored.
+  case upsert
+  case deadLetter
+}
+
+/// What becomes of an event whose sequence number is not the next one of its aggregate.
+public enum SequencePolicy: String, Hashable, Sendable, CaseIterable {
+  case warn, ignore, parkKey, deadLetter, fail
+}
+
+/// What becomes of an event with the id of an earlier one but another content.
+public enum ConflictPolicy: String, Hashable, Sendable, CaseIterable {
+  /// A duplicate, counted apart and logged.
+  case warn
+  /// A duplicate like any other.
+  case duplicate
+  case deadLetter, fail
+}
+
+/// What becomes of a record whose key is not its aggregate id, or is null.
+public enum KeyPolicy: String, Hashable, Sendable, CaseIterable {
+  case warn, deadLetter, fail
+}
+
+/// How long ids of processed events are remembered.
+public enum SeenIDRetention: Hashable, Sendable {
+  /// For ever: exact.
+  case forever
+  /// The newest `n` ids of each partition: a redelivery behind them is processed again.
+  case count(Int)
+  /// Ids of events up to this much older than stream time.
+  case age(Duration)
+
+  var stored: SeenIDs.Retention {
+    switch self {
+    case .forever: .forever
+    case .count(let ids): .count(ids)
+    case .age(let duration):
+      .age(
+        milliseconds: duration.components.seconds * 1_000
+          + duration.components.attoseconds / 1_000_000_000_000_000)
+    }
+  }
+}
+
+/// The policies of one source.
+public struct SourcePolicies: Hashable, Sendable {
+  public var decode: ErrorPolicy
+  public var process: ErrorPolicy
+  public var produce: ErrorPolicy
+  public var conflict: ConflictPolicy
+  public var keyMismatch: KeyPolicy
+  public var nullKey: KeyPolicy
+
+  public init(
+    decode: ErrorPolicy = .deadLetter, process: ErrorPolicy = .deadLetter,
+    produce: ErrorPolicy = .deadLetter, conflict: ConflictPolicy = .warn,
+    keyMismatch: KeyPolicy = .warn, nullKey: KeyPolicy = .deadLetter
+  ) {
+    self.decode = decode
+    self.process = process
+    self.produce = produce
+    self.conflict = conflict
+    self.keyMismatch = keyMismatch
+    self.nullKey = nullKey
+  }
+
+  var traits: [String] {
+    [
+      "decode: \(decode)", "process: \(process)", "produce: \(produce)",
+      "conflict: \(conflict.rawValue)", "keyMismatch: \(keyMismatch.rawValue)",
+      "nullKey: \(nullKey.rawValue)",
+    ]
+  }
+}

@@ -1,0 +1,150 @@
+public import StateStore
+public import StreamCore
+
+/// What a projection's handler makes of one event.
+public enum ProjectionStep<Row> {
+  /// The row as it is from now on.
+  case put(Row)
+  case delete
+  /// The event says nothing about the row.
+  case unchanged
+  /// The event updates a row that is not there; the policy decides. `partial` is what
+  /// ``MissingRowPolicy/upsert`` stores.
+  case missing(partial: Row? = nil)
+}
+
+/// Checks the events of an aggregate for gaps, regressions and repeats of their sequence number.
+public struct SequenceCheck<Row>: Sendable {
+  @usableFromInline let last: @Sendable (Row) -> Int64?
+  let gap: SequencePolicy
+  let regression: SequencePolicy
+  let repeated: SequencePolicy
+
+  /// - Parameter last: the sequence number of the last event applied to a row.
+  public init(
+    gap: SequencePolicy = .warn, regression: SequencePolicy = .warn,
+    repeated: SequencePolicy = .warn, last: @escaping @Sendable (Row) -> Int64?
+  ) {
+    self.gap = gap
+    self.regression = regression
+    self.repeated = repeated
+    self.last = last
+  }
+
+  /// Counts what is out of sequence.
+  ///
+  /// - Throws: ``ProcessingFailure`` where the policy says so.
+  @usableFromInline
+  func check(_ number: Int64, after last: Int64, in name: String, _ context: RecordContext) throws {
+    let (policy, anomaly): (SequencePolicy, SequenceAnomaly) =
+      if number > last { (gap, .gap) } else if number < last { (regression, .regression) } else {
+        (repeated, .repeated)
+      }
+    try context.report(anomaly, number: number, after: last, policy: policy, operatorName: name)
+  }
+
+  var traits: [String] {
+    [
+      "sequence: gap \(gap.rawValue), regression \(regression.rawValue), repeat \(repeated.rawValue)"
+    ]
+  }
+}
+
+extension KStream where Key: StoreKey {
+  /// A read model: one row an aggregate, kept up to date by `handler`.
+  ///
+  ///     events.project(named: "orders", as: JSONSerde<OrderReadModel>(), missing: .holdUntilCreated) {
+  ///       row, event, context in
+  ///       switch event {
+  ///       case .created(let order): return .put(OrderReadModel(order))
+  ///       case .confirmed:
+  ///         guard var row else { return .missing() }
+  ///         row.status = .confirmed
+  ///         return .put(row)
+  ///       }
+  ///     }
+  @inlinable
+  public func project<Row>(
+    named name: String, as serde: some Serde<Row>, missing: MissingRowPolicy,
+    sequence: SequenceCheck<Row>? = nil, version: Int = 1, layout: StoreLayout = .rowNumbers,
+    file: StaticString = #fileID, line: UInt = #line,
+    _ handler: @escaping @Sendable (Row?, Value, RecordContext) throws -> ProjectionStep<Row>
+  ) -> KTable<Key, Row> {
+    let location = "\(file):\(line)"
+    let store = KeyValueDeclaration<Key, Row>(name, serde: serde, layout: layout, at: location)
+    return attachStateful(
+      "project", named: name, store: store,
+      traits: ProjectionTraits.list(missing: missing, sequence: sequence), version: version,
+      at: location
+    ) { name, assembly, store, next in
+      let context = assembly.context
+      return { key, value in
+        let old = try store.get(key)
+        if let sequence, let old, let number = context.sequenceNumber,
+          let last = sequence.last(old), number != last &+ 1
+        {
+          try sequence.check(number, after: last, in: name, context)
+        }
+        switch try attempt(name, { try handler(old, value, context) }) {
+        case .put(let row):
+          try store.put(key, row)
+          context.outcome.applied = true
+          if old == nil { context.rowCreated(by: name) }
+          try next(key, Change(old: old, new: row))
+        case .delete:
+          context.outcome.applied = true
+          guard old != nil else { return }
+          try store.delete(key)
+          try next(key, Change(old: old, new: nil))
+        case .unchanged:
+          return
+        case .missing(let partial):
+          guard let row = try context.missingRow(partial, policy: missing, operatorName: name)
+          else { return }
+          try store.put(key, row)
+          context.outcome.applied = true
+          context.rowCreated(by: name)
+          try next(key, Change(old: nil, new: row))
+        }
+      }
+    }
+  }
+
+  /// An audit trail: every event kept, by aggregate and sequence number, published as a view.
+  ///
+  /// - Parameter encode: appends the row's bytes, as `query` prints them.
+  @inlinable
+  @discardableResult
+  public func audit(
+    named name: String, version: Int = 1, file: StaticString = #fileID, line: UInt = #line,
+    _ encode: @escaping @Sendable (Key, Value, RecordContext, inout [UInt8]) throws -> Void
+  ) -> KStream<Key, Value> where Key == String {
+    let location = "\(file):\(line)"
+    builder.add(store: AuditDeclaration(name), at: location)
+    if let rekeyedBy {
+      builder.report("'\(name)' audits records re-keyed by '\(rekeyedBy)'", at: location)
+    }
+    return attach(
+      "audit", named: name, version: version, stores: [name], at: location
+    ) { name, assembly, next in
+      let (context, store) = (assembly.context, assembly.audit(named: name))
+      var bytes: [UInt8] = []
+      return { key, value in
+        bytes.removeAll(keepingCapacity: true)
+        try attempt(name) { try encode(key, value, context, &bytes) }
+        try store.append(key: key, sequence: context.sequenceNumber, value: bytes.span.bytes)
+        context.outcome.applied = true
+        try next(key, value)
+      }
+    }
+  }
+}
+
+/// Builds what lineage says of a projection.
+@usableFromInline
+enum ProjectionTraits {
+  @usableFromInline
+  static func list<Row>(missing: MissingRowPolicy, sequence: SequenceCheck<Row>?) -> [String] {
+    ["missing row: \(missing.rawValue)"] + (sequence?.traits ?? [])
+  }
+}

@@ -1,0 +1,83 @@
+import StateStore
+import StreamCore
+
+/// A store as a topology declares it; each task opens its own.
+@usableFromInline
+protocol StoreDeclaration: AnyObject, Sendable {
+  var name: String { get }
+  var description: StoreDescription { get }
+  /// Opens the store in a task's state, before any operator is assembled.
+  func register(in assembly: TaskAssembly) throws
+}
+
+/// A key-value store of typed rows.
+public final class KeyValueDeclaration<Key: StoreKey, Row>: StoreDeclaration, @unchecked Sendable {
+  // Mutated only while one builder declares the topology, before any task sees it.
+  public let name: String
+  @usableFromInline let serde: any Serde<Row>
+  let layout: StoreLayout
+  var indexes: [Index<Row>] = []
+  var isPublished = false
+  let location: String
+
+  @usableFromInline
+  init(_ name: String, serde: any Serde<Row>, layout: StoreLayout, at location: String) {
+    self.name = name
+    self.serde = serde
+    self.layout = layout
+    self.location = location
+  }
+
+  @usableFromInline
+  var description: StoreDescription {
+    StoreDescription(
+      name: name, keyType: Key.keyTypes.map(\.rawValue).joined(separator: ", "),
+      rowType: serde.name, indexes: indexes.map(\.signature),
+      isPublished: isPublished)
+  }
+
+  @usableFromInline
+  func register(in assembly: TaskAssembly) throws {
+    let store = try assembly.state.keyValue(
+      name, key: KeyCoder<Key>(), serde: serde, layout: layout, indexes: indexes,
+      published: isPublished)
+    assembly.add(store: store, named: name)
+    let serde = serde
+    assembly.addDump(named: name) { body in
+      try store.forEach { key, row in
+        var bytes: [UInt8] = []
+        try serde.serialize(row, into: &bytes)
+        try body("\(key)", bytes)
+        return true
+      }
+    }
+  }
+}
+
+/// An audit trail: values in order of arrival, by aggregate and sequence number.
+@usableFromInline
+final class AuditDeclaration: StoreDeclaration {
+  @usableFromInline let name: String
+
+  @usableFromInline
+  init(_ name: String) { self.name = name }
+
+  @usableFromInline
+  var description: StoreDescription {
+    StoreDescription(
+      name: name, keyType: "string, integer", rowType: "json", indexes: [], isPublished: true)
+  }
+
+  @usableFromInline
+  func register(in assembly: TaskAssembly) throws {
+    assembly.add(store: try assembly.state.audit(name, published: true), named: name)
+  }
+}
+
+extension Index {
+  /// As `byCustomer (customerId, createdAt desc)`.
+  var signature: String {
+    let fields = components.map { $0.isDescending ? "\($0.name) desc" : $0.name }
+    return "\(name) (\(fields.joined(separator: ", ")))"
+  }
+}

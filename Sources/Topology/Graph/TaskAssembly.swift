@@ -1,0 +1,76 @@
+import StateStore
+import StreamCore
+
+/// Wires one task: each operator attaches itself to the port it reads, and reads its own port's
+/// consumers, which were attached before it.
+public final class TaskAssembly {
+  @usableFromInline let context: RecordContext
+  let state: TaskState
+  let outbox: OutboxWriter
+  private var consumers: [ObjectIdentifier: AnyObject] = [:]
+  private var stores: [String: AnyObject] = [:]
+  /// Visits a store's rows as text keys and row bytes, inside an open interval.
+  typealias Dump = (_ body: (String, [UInt8]) throws -> Void) throws -> Void
+  private(set) var dumps: [String: Dump] = [:]
+  /// The sources by topic, filled as they are assembled.
+  var sources: [String: any SourceOperator] = [:]
+  let counters: TaskCounters
+  let timers: TaskTimers
+  /// Where operators tell the process something worth reading.
+  let log: @Sendable (String) -> Void
+
+  init(
+    state: TaskState, context: RecordContext, outbox: OutboxWriter, counters: TaskCounters,
+    timers: TaskTimers, log: @escaping @Sendable (String) -> Void
+  ) {
+    self.state = state
+    self.context = context
+    self.outbox = outbox
+    self.counters = counters
+    self.timers = timers
+    self.log = log
+  }
+
+  /// All that consume `port`, as one call.
+  @inlinable
+  func output<Key, Value>(of port: Port<Key, Value>) -> Forward<Key, Value> {
+    box(port).joined()
+  }
+
+  @inlinable
+  func attach<Key, Value>(to port: Port<Key, Value>, _ forward: @escaping Forward<Key, Value>) {
+    // Consumers attach in reverse order of declaration; they are called in that of declaration.
+    box(port).list.insert(forward, at: 0)
+  }
+
+  @usableFromInline
+  func box<Key, Value>(_ port: Port<Key, Value>) -> Consumers<Key, Value> {
+    let id = ObjectIdentifier(port)
+    if let known = consumers[id] as? Consumers<Key, Value> { return known }
+    let new = Consumers<Key, Value>()
+    consumers[id] = new
+    return new
+  }
+
+  func add(store: AnyObject, named name: String) { stores[name] = store }
+
+  func addDump(named name: String, _ dump: @escaping Dump) { dumps[name] = dump }
+
+  @usableFromInline
+  func store<Key: StoreKey, Row>(
+    _ declaration: KeyValueDeclaration<Key, Row>
+  ) -> KeyValueStore<Key, Row> {
+    guard let store = stores[declaration.name] as? KeyValueStore<Key, Row> else {
+      preconditionFailure("store '\(declaration.name)' was not registered before its operators")
+    }
+    return store
+  }
+
+  @usableFromInline
+  func audit(named name: String) -> AuditStore {
+    guard let store = stores[name] as? AuditStore else {
+      preconditionFailure("store '\(name)' was not registered before its operators")
+    }
+    return store
+  }
+}

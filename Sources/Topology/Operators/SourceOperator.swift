@@ -1,0 +1,29 @@
+import StreamCore
+
+/// A source of one task: decodes a record and sends it through the operators behind it.
+protocol SourceOperator: AnyObject {
+  var topic: String { get }
+  var policies: SourcePolicies { get }
+  var seenIDs: SeenIDRetention { get }
+  /// The time that drives stream time and the merge rule, without processing the record; the
+  /// record's timestamp where the envelope cannot be read.
+  func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp?
+  /// Processes the record that `context` points at, once `admit` has let its event in.
+  ///
+  /// - Throws: ``ProcessingFailure``, ``HoldSignal`` or ``StateStore/StoreError``.
+  func process(_ context: RecordContext, admit: () throws -> Bool) throws
+}
+
+/// A processor whose timers may fire.
+protocol TimerOperator: AnyObject {
+  /// - Throws: as ``SourceOperator/process(_:admit:)``.
+  func fire(key: [UInt8], time: Timestamp) throws
+}
+
+/// Whose time an input's records bear.
+public enum EventTime: String, Hashable, Sendable {
+  /// The record's own timestamp.
+  case recordTimestamp
+  /// The envelope's `occurredAt`, where a record has one.
+  case occurredAt
+}

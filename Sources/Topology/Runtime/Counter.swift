@@ -1,0 +1,93 @@
+/// What a task counts, by the names of `status` and metrics.
+///
+/// At every commit `applied + duplicate + late + ignored + filtered + held + deadLettered` is
+/// `consumed`: each record taken from an input has exactly one fate.
+public enum Counter: Int, CaseIterable, Sendable {
+  case consumed, applied, duplicate, late, ignored, filtered, held, deadLettered
+  // Beside the sum.
+  case retried, unverified, firings
+  // Labels of fates: parts of the ones above.
+  case duplicateConflict, duplicateSuperseded
+  case deadLetteredDecode, deadLetteredUnknownType, deadLetteredUnknownVersion
+  case deadLetteredNullKey, deadLetteredKeyMismatch, deadLetteredProcess, deadLetteredMissingRow
+  case deadLetteredSequence, deadLetteredConflict, deadLetteredHeldLimit, deadLetteredProduce
+  case deadLetteredSkipped
+  case ignoredType, ignoredMissingRow
+  // Warnings: the record went on.
+  case sequenceGap, sequenceRegression, sequenceRepeat, sequenceNone, keyMismatch, unknownType
+
+  /// The fates, in the order that decides between them.
+  public static let fates: [Counter] = [
+    .deadLettered, .held, .duplicate, .applied, .late, .ignored, .filtered,
+  ]
+
+  /// As users see it, labels in braces: `deadLettered{decode}`.
+  public var name: String {
+    switch self {
+    case .duplicateConflict: "duplicate{conflict}"
+    case .duplicateSuperseded: "duplicate{superseded}"
+    case .ignoredType: "ignored{unknownType}"
+    case .ignoredMissingRow: "ignored{missingRow}"
+    case .sequenceGap: "sequence{gap}"
+    case .sequenceRegression: "sequence{regression}"
+    case .sequenceRepeat: "sequence{repeat}"
+    case .sequenceNone: "sequence{none}"
+    default:
+      if let reason = ProcessingFailure.Reason.allCases.first(where: { Counter($0) == self }) {
+        "deadLettered{\(reason.rawValue)}"
+      } else {
+        "\(self)"
+      }
+    }
+  }
+
+  /// The label of a dead letter's reason.
+  init(_ reason: ProcessingFailure.Reason) {
+    self =
+      switch reason {
+      case .decode: .deadLetteredDecode
+      case .unknownType: .deadLetteredUnknownType
+      case .unknownVersion: .deadLetteredUnknownVersion
+      case .nullKey: .deadLetteredNullKey
+      case .keyMismatch: .deadLetteredKeyMismatch
+      case .process: .deadLetteredProcess
+      case .missingRow: .deadLetteredMissingRow
+      case .sequence: .deadLetteredSequence
+      case .conflict: .deadLetteredConflict
+      case .heldLimit: .deadLetteredHeldLimit
+      case .produce: .deadLetteredProduce
+      case .skipped: .deadLetteredSkipped
+      }
+  }
+}
+
+/// The counters of one task.
+///
+/// They live in plain memory while an interval runs and become words of the state at its commit.
+/// What a unit counted is taken back with it.
+final class TaskCounters {
+  private(set) var values = [Int64](repeating: 0, count: Counter.allCases.count)
+  private var undo: [(counter: Counter, by: Int64)] = []
+
+  subscript(counter: Counter) -> Int64 {
+    get { values[counter.rawValue] }
+    set { values[counter.rawValue] = newValue }
+  }
+
+  /// Counts inside a unit.
+  func count(_ counter: Counter, by number: Int64 = 1) {
+    values[counter.rawValue] += number
+    undo.append((counter, number))
+  }
+
+  func commitUnit() { if !undo.isEmpty { undo.removeAll(keepingCapacity: true) } }
+
+  func rollbackUnit() {
+    for (counter, number) in undo { values[counter.rawValue] -= number }
+    undo.removeAll(keepingCapacity: true)
+  }
+
+  var fatesAddUp: Bool {
+    Counter.fates.reduce(0) { $0 + self[$1] } == self[.consumed]
+  }
+}

@@ -1,0 +1,39 @@
+import StreamCore
+import Synchronization
+
+/// Reads the log for all tasks of a process, on one thread.
+final class FetchLoop: Sendable {
+  private let buffers: FetchBuffers
+  private let stopped = Mutex(false)
+  // Used by the fetching thread alone, but for `wake()`, which the protocol allows to any thread.
+  private nonisolated(unsafe) let reader: any RecordReader
+
+  init(reader: any RecordReader, buffers: FetchBuffers) {
+    self.reader = reader
+    self.buffers = buffers
+  }
+
+  /// Runs until ``stop()``; a failure of the log goes to the consumers of the buffers.
+  func run(_ positions: [TopicPartition: Offset]) {
+    do {
+      try reader.assign(positions)
+      while !stopped.withLock({ $0 }) {
+        for batch in try reader.poll(timeout: .milliseconds(500)) where buffers.push(batch) {
+          reader.pause(batch.topicPartition)
+        }
+        for topicPartition in buffers.takeResumable() { reader.resume(topicPartition) }
+      }
+    } catch {
+      buffers.fail(error)
+    }
+    reader.close()
+  }
+
+  /// There is room in a buffer again.
+  func wake() { reader.wake() }
+
+  func stop() {
+    stopped.withLock { $0 = true }
+    reader.wake()
+  }
+}

@@ -1,0 +1,360 @@
+import StateStore
+package import StreamCore
+import Synchronization
+
+/// What a run of one generation needs to know.
+package struct RunOptions: Sendable {
+  /// Partitions to run; `nil` for all.
+  package var partitions: [Int]?
+  package var threads = 1
+  package var budget = IntervalBudget()
+  package var limits = HeldLimits()
+  /// Bytes of batches read ahead for each partition.
+  package var bufferBytes = 2 << 20
+  package var reader = ReaderOptions()
+  /// Whether outputs are sent; a generation that fills keeps silent.
+  package var publishes = true
+  /// Positions at which to stop, by partition; partitions not named do not stop.
+  package var limitsByPartition: [TopicPartition: Offset] = [:]
+  /// Where fresh tasks begin; a partition not named begins at the log's start.
+  package var start: [TopicPartition: Offset] = [:]
+  /// Goes on although records that the state needs are gone.
+  package var allowTruncated = false
+  package var storeOptions = Environment.Options()
+
+  package init() {}
+}
+
+/// Runs all tasks of one generation of a topology on a log, until stopped or at its limits.
+package final class GenerationRun {
+  package let topology: Topology
+  package let generation: Int
+  package private(set) var tasks: [StreamTask] = []
+  private let log: any RecordLog
+  private let directory: StateDirectory
+  private let options: RunOptions
+  private let clock: any WallClock
+  private let report: @Sendable (String) -> Void
+  private let shared = RunState()
+  private var thread: EngineThread?
+
+  package init(
+    _ topology: Topology, generation: Int, log: any RecordLog, directory: StateDirectory,
+    options: RunOptions, clock: any WallClock, report: @escaping @Sendable (String) -> Void
+  ) {
+    self.topology = topology
+    self.generation = generation
+    self.log = log
+    self.directory = directory
+    self.options = options
+    self.clock = clock
+    self.report = report
+  }
+
+  /// Opens the tasks and compares their positions with the log.
+  ///
+  /// - Throws: ``StreamCore/LogError``, ``StateStore/StoreError`` or ``TaskError``; nothing was
+  ///   changed.
+  package func open() throws {
+    for sub in topology.subTopologies {
+      let count = try partitionCount(of: sub)
+      let wanted = options.partitions ?? Array(0..<count)
+      for partition in wanted {
+        guard partition >= 0, partition < count else {
+          throw LogError(
+            .partitionMissing,
+            "there is no partition \(partition) of '\(sub.topics[0])', which has \(count)")
+        }
+        try openTask(sub, partition, of: count)
+      }
+    }
+  }
+
+  private func partitionCount(of sub: SubTopology) throws -> Int {
+    var counts: [Int] = []
+    for topic in sub.topics {
+      guard let description = try log.topic(topic) else {
+        throw LogError(
+          .topicMissing,
+          "source topic '\(topic)' does not exist on \(log.url); create it with `projector topics "
+            + "create \(topic)` or correct --log")
+      }
+      counts.append(description.partitions)
+    }
+    guard let count = counts.first, counts.allSatisfy({ $0 == count }) else {
+      let list = zip(sub.topics, counts).map { "'\($0)' \($1)" }.joined(separator: ", ")
+      throw TaskError(
+        .notCopartitioned, nil, nil,
+        "topics read together need the same number of partitions: \(list)")
+    }
+    return count
+  }
+
+  private func openTask(_ sub: SubTopology, _ partition: Int, of count: Int) throws {
+    let path = directory.task(generation, subTopology: sub.id, partition: partition)
+    try DurableFile.makeDirectory(path)
+    let lineage = sub.stores.map { ($0, topology.lineage(ofStore: $0)) }
+    let state = try TaskState.open(
+      directory: path,
+      identity: TaskIdentity(
+        topology: topology.name, subtopology: String(sub.id), partition: partition,
+        partitionCount: count, lineage: Dictionary(uniqueKeysWithValues: lineage),
+        generation: generation), options: options.storeOptions)
+    let shared = shared
+    let task = try StreamTask(
+      topology, sub, partition: partition, state: state, limits: options.limits,
+      retryWait: { shared.sleep($0) }, log: report)
+    for input in task.inputs { try prepare(input, of: task) }
+    tasks.append(task)
+  }
+
+  /// Sets where an input begins and ends, and compares its position with the log.
+  private func prepare(_ input: TaskInput, of task: StreamTask) throws {
+    let offsets = try log.offsets(of: input.topicPartition)
+    input.limit = options.limitsByPartition[input.topicPartition]
+    if input.last == nil, input.position == 0 {
+      input.position = options.start[input.topicPartition] ?? offsets.lowerBound
+      if offsets.lowerBound > 0 {
+        report(
+          "\(input.topicPartition) begins at offset \(offsets.lowerBound): what the log removed "
+            + "before is not in the views")
+      }
+    }
+    let isCompacted =
+      topology.sources.first { $0.topic == input.topicPartition.topic }?.isCompacted ?? false
+    try ResumeCheck.check(
+      offsets, for: input, isCompacted: isCompacted, allowTruncated: options.allowTruncated)
+  }
+
+  /// Runs on the calling thread and those it needs until ``stop()`` or until every task reached
+  /// its limits; then everything is committed.
+  ///
+  /// - Throws: what stopped a task.
+  package func run() throws {
+    let publishers = try options.publishes ? makePublishers() : tasks.map { _ in nil }
+    let buffers = FetchBuffers(bytesMax: options.bufferBytes)
+    let fetch = FetchLoop(reader: try log.makeReader(options.reader), buffers: buffers)
+    let count = max(1, min(options.threads, tasks.count))
+    let groups = GroupProgress(topology.group, log: options.publishes ? log.groupOffsets : nil)
+    let loops = (0..<count).map { number in
+      let mine = tasks.indices.filter { $0 % count == number }
+      return TaskLoop(
+        mine.map { (tasks[$0], publishers[$0]) }, buffers: buffers, fetch: fetch,
+        budget: options.budget.shared(by: count), clock: clock, onCommit: groups.note)
+    }
+    shared.begin(loops.map(\.wake), loops.map(\.mailbox))
+    let positions = tasks.flatMap(\.inputs).map { ($0.topicPartition, $0.fetchPosition) }
+    let start = Dictionary(positions, uniquingKeysWith: min)
+    let reading = EngineThread { fetch.run(start) }
+    let threads = loops.dropFirst().enumerated().map { index, loop in
+      let boxed = ThreadBound(loop)
+      return EngineThread { [shared] in
+        Self.drive(boxed.value, shared)
+      }
+    }
+    Self.drive(loops[0], shared)
+    for thread in threads { thread.join() }
+    fetch.stop()
+    reading.join()
+    if let failure = shared.failure { throw failure }
+  }
+
+  /// Runs on threads of its own; ``join()`` ends it.
+  package func start(whenEnded: @escaping @Sendable () -> Void) {
+    let (boxed, shared) = (ThreadBound(self), shared)
+    thread = EngineThread {
+      do { try boxed.value.run() } catch { shared.fail(error) }
+      shared.end()
+      whenEnded()
+    }
+  }
+
+  /// Whether a started run is over.
+  package var hasEnded: Bool { shared.hasEnded }
+
+  /// Waits for the end of a started run.
+  ///
+  /// - Throws: what stopped a task.
+  package func join() throws {
+    thread?.join()
+    if let failure = shared.failure { throw failure }
+  }
+
+  /// Next offsets to process, by partition; callable while the run goes on.
+  package func positions() throws -> [TopicPartition: Offset] {
+    let positions = try perform { $0.positions }
+    return Dictionary(positions.flatMap { $0.map { ($0.key, $0.value) } }, uniquingKeysWith: max)
+  }
+
+  /// Has the thread of each task carry out `body` between two of its records.
+  ///
+  /// - Throws: what `body` throws; the task goes on.
+  func perform<Answer: Sendable>(
+    _ body: @escaping @Sendable (StreamTask) throws -> Answer
+  ) throws -> [Answer] {
+    let answers = Answers<Answer>()
+    let letter: Mailbox.Letter = { tasks in
+      answers.add(tasks.map { task in Result { try body(task) } })
+    }
+    for mailbox in shared.mailboxes { _ = mailbox.post(letter) }
+    shared.wakeAll()
+    if shared.mailboxes.isEmpty { letter(tasks) }
+    while answers.count < tasks.count {
+      if hasEnded {
+        // The loops are gone, and with them their threads: the tasks are the caller's.
+        answers.clear()
+        letter(tasks)
+      } else {
+        answers.added.sleep(atMost: .milliseconds(100))
+      }
+    }
+    return try answers.all()
+  }
+
+  /// Ends ``run()`` after a commit; callable from any thread and from a signal's handler source.
+  package func stop() { shared.stop() }
+
+  /// Lets go of the tasks; with the last reference to one its state is closed.
+  package func close() { tasks = [] }
+
+  private static func drive(_ loop: TaskLoop, _ shared: RunState) {
+    do {
+      while !shared.isStopped {
+        if try loop.turn() { continue }
+        if loop.isAtLimits { break }
+        loop.wake.sleep(atMost: .milliseconds(200))
+      }
+      try loop.finish()
+    } catch {
+      shared.fail(error)
+    }
+  }
+
+  func makePublishers() throws -> [OutboxPublisher?] {
+    guard !topology.outputTopics.isEmpty else { return tasks.map { _ in nil } }
+    let journalTopic = "\(topology.name)-journal"
+    let counts = tasks.map { $0.state.identity.partitionCount }
+    let stride = counts.max() ?? 1
+    for topic in topology.outputTopics { try ensure(topic, partitions: stride) }
+    if log.transactions != nil {
+      try ensure(journalTopic, partitions: stride * topology.subTopologies.count)
+    }
+    return try tasks.map { task in
+      guard !task.subTopology.sinks.isEmpty || topology.deadLetterTopic != nil else { return nil }
+      return try OutboxPublisher(
+        task, log: log,
+        journal: TopicPartition(journalTopic, task.subTopology.id * stride + task.partition),
+        transactionalID: "\(topology.name)-\(task.subTopology.id)-\(task.partition)")
+    }
+  }
+
+  /// Output topics are created explicitly, never by a broker's auto-create.
+  private func ensure(_ topic: String, partitions: Int) throws {
+    guard try log.topic(topic) == nil else { return }
+    guard let administration = log.administration else {
+      throw LogError(
+        .topicMissing,
+        "output topic '\(topic)' does not exist; create it with \(partitions) "
+          + "partitions")
+    }
+    do {
+      try administration.createTopic(topic, partitions: partitions, retention: TopicRetention())
+    } catch {
+      // Another process of this topology was faster.
+      guard error.code == .topicExists else { throw error }
+    }
+  }
+}
+
+/// What the threads of a run tell each other.
+final class RunState: Sendable {
+  private struct Contents {
+    var isStopped = false
+    var failure: (any Error)?
+    var hasEnded = false
+    var wakes: [WakeUp] = []
+    var mailboxes: [Mailbox] = []
+  }
+  private let contents = Mutex(Contents())
+  private let pause = WakeUp()
+
+  func begin(_ wakes: [WakeUp], _ mailboxes: [Mailbox]) {
+    contents.withLock { ($0.wakes, $0.mailboxes) = (wakes, mailboxes) }
+  }
+  /// The loops have left their threads.
+  func end() { contents.withLock { ($0.hasEnded, $0.mailboxes) = (true, []) } }
+  var hasEnded: Bool { contents.withLock { $0.hasEnded } }
+  var mailboxes: [Mailbox] { contents.withLock { $0.mailboxes } }
+  func wakeAll() { for wake in contents.withLock({ $0.wakes }) { wake.signal() } }
+  var isStopped: Bool { contents.withLock { $0.isStopped } }
+  var failure: (any Error)? { contents.withLock { $0.failure } }
+
+  func fail(_ error: any Error) {
+    contents.withLock { if $0.failure == nil { $0.failure = error } }
+    stop()
+  }
+
+  func stop() {
+    let wakes = contents.withLock { contents in
+      contents.isStopped = true
+      return contents.wakes
+    }
+    for wake in wakes { wake.signal() }
+    pause.signal()
+  }
+
+  /// A backoff, cut short by ``stop()``.
+  func sleep(_ duration: Duration) {
+    if !isStopped { pause.sleep(atMost: duration) }
+  }
+}
+
+/// Hands an object over to the one thread that uses it from then on.
+struct ThreadBound<Value>: @unchecked Sendable {
+  // Invariant: whoever makes the box never touches the value again while that thread runs.
+  let value: Value
+  init(_ value: Value) { self.value = value }
+}
+
+/// Tells the consumer group how far the state is: information for lag tools, never read back.
+final class GroupProgress: Sendable {
+  private let group: String
+  private let offsets: (any GroupOffsets)?
+
+  init(_ group: String, log offsets: (any GroupOffsets)?) {
+    self.group = group
+    self.offsets = offsets
+  }
+
+  /// Called after each commit, on the task's thread.
+  func note(_ task: StreamTask) throws {
+    guard let offsets else { return }
+    // Not before the interval is durable: nothing leaves a task earlier.
+    try task.state.makeDurable()
+    try offsets.commit(group: group, task.positions)
+  }
+}
+
+extension IntervalBudget {
+  /// Each thread's share; records are counted a task and stay.
+  func shared(by threads: Int) -> IntervalBudget {
+    var share = self
+    share.dirtyBytes = max(8 << 20, dirtyBytes / threads)
+    return share
+  }
+}
+
+/// What the tasks answered to one letter.
+private final class Answers<Answer: Sendable>: Sendable {
+  private let results = Mutex<[Result<Answer, any Error>]>([])
+  let added = WakeUp()
+
+  func add(_ more: [Result<Answer, any Error>]) {
+    results.withLock { $0 += more }
+    added.signal()
+  }
+
+  func clear() { results.withLock { $0 = [] } }
+  var count: Int { results.withLock { $0.count } }
+  func all() throws -> [Answer] { try results.withLock { $0 }.map { try $0.get() } }
+}

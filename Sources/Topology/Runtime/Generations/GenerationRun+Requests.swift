@@ -1,0 +1,107 @@
+import StateStore
+import StreamCore
+
+extension GenerationRun {
+  /// Processes dead letters again: those with the named numbers (of all tasks), or all.
+  ///
+  /// - Throws: what stopped a task.
+  package func retryDeadLetters(_ ids: [DeadLetterID]?) throws -> Reply {
+    let tallies = try perform { task -> [String: Int] in
+      let mine = ids.map {
+        $0.filter { $0.subTopology == task.subTopology.id && $0.partition == task.partition }
+      }
+      let numbers = try mine.map { $0.map(\.number) } ?? task.deadLetterNumbers()
+      var tally: [String: Int] = [:]
+      for number in numbers {
+        let fate = try task.retryDeadLetter(number)
+        tally[fate?.name ?? "not found", default: 0] += 1
+      }
+      try task.commit()
+      return tally
+    }
+    let total = tallies.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) }
+    let parts = total.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+    return Reply(
+      succeeded: true,
+      message: parts.isEmpty ? "no dead letters" : "retried: \(parts.joined(separator: ", "))")
+  }
+
+  func retry(_ request: Request) throws -> Reply {
+    var ids: [DeadLetterID]?
+    if let text = request.arguments["ids"] {
+      ids = text.split(separator: ",").compactMap { DeadLetterID(parsing: String($0)) }
+      if ids?.count != text.split(separator: ",").count {
+        return Reply(
+          succeeded: false, message: "'\(text)' is no list of dead letters; take ids from `list`")
+      }
+    }
+    return try retryDeadLetters(ids)
+  }
+
+  /// Sends what the outboxes hold, to their ends.
+  func publishToEnd() throws {
+    for (task, publisher) in zip(tasks, try makePublishers()) {
+      guard let publisher else { continue }
+      try task.state.makeDurable()
+      try publisher.publish()
+      publisher.close()
+    }
+  }
+
+  /// Forgets outputs up to the cut: the generation before sent them.
+  func dropOutbox() throws {
+    for task in tasks {
+      try task.openInterval()
+      for topic in topology.outputTopics {
+        let destination = task.state.outbox.destination(topic)
+        try task.state.outbox.trim(
+          destination, upTo: task.state.outbox.lastNumber(destination))
+      }
+      task.markDirty()
+      try task.commit()
+      try task.state.makeDurable()
+    }
+  }
+
+  /// Says in the sinks' journal that this generation goes on from its present numbers.
+  func recordGeneration() throws {
+    for publisher in try makePublishers() {
+      try publisher?.recordPosition()
+      publisher?.close()
+    }
+  }
+}
+
+/// Names a dead letter on the command line: `SUBTOPOLOGY-PARTITION-NUMBER`.
+package struct DeadLetterID: Hashable, Sendable, CustomStringConvertible {
+  package let subTopology: Int
+  package let partition: Int
+  package let number: Int64
+
+  package init(subTopology: Int, partition: Int, number: Int64) {
+    self.subTopology = subTopology
+    self.partition = partition
+    self.number = number
+  }
+
+  package init?(parsing text: String) {
+    let parts = text.split(separator: "-", omittingEmptySubsequences: false).map { Int64($0) }
+    guard parts.count == 3, let sub = parts[0], let partition = parts[1], let number = parts[2]
+    else { return nil }
+    self.init(subTopology: Int(sub), partition: Int(partition), number: number)
+  }
+
+  package var description: String { "\(subTopology)-\(partition)-\(number)" }
+}
+
+extension StreamTask {
+  /// Numbers of all dead letters, oldest first.
+  func deadLetterNumbers() throws -> [Int64] {
+    var all: [Int64] = []
+    while true {
+      let page = try state.deadLetters.numbers(after: all.last ?? 0, limit: 1_000)
+      if page.isEmpty { return all }
+      all += page
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import StateStore
+package import StreamCore
+
+/// A generation driven step by step in the calling thread: what tests and tools run the engine by.
+package final class ManualEngine {
+  private let run: GenerationRun
+  private let reader: any RecordReader
+  private let publishers: [OutboxPublisher?]
+
+  /// Opens the serving generation of a directory, or the first one.
+  package init(
+    _ topology: Topology, log: any RecordLog, directory: StateDirectory, options: RunOptions,
+    clock: any WallClock, report: @escaping @Sendable (String) -> Void
+  ) throws {
+    run = GenerationRun(
+      topology, generation: try directory.current() ?? 1, log: log, directory: directory,
+      options: options, clock: clock, report: report)
+    try run.open()
+    publishers = try run.makePublishers()
+    reader = try log.makeReader(options.reader)
+    let positions = run.tasks.flatMap(\.inputs).map { ($0.topicPartition, $0.fetchPosition) }
+    try reader.assign(Dictionary(positions, uniquingKeysWith: min))
+  }
+
+  /// Takes what the log has, processes, commits and publishes until there is nothing more.
+  package func run(commitEvery: Int) throws {
+    var isRunning = true
+    while isRunning {
+      isRunning = try fetch()
+      for (task, publisher) in zip(run.tasks, publishers) {
+        while try task.process(limit: min(commitEvery, 1_000)) > 0 {
+          isRunning = true
+          if task.intervalRecords >= commitEvery { try commit(task, publisher) }
+        }
+        try commit(task, publisher)
+      }
+    }
+  }
+
+  /// Processes records without committing them.
+  package func process(_ records: Int) throws {
+    while try fetch() {}
+    for task in run.tasks { _ = try task.process(limit: records) }
+  }
+
+  package func retryDeadLetters() throws {
+    for task in run.tasks {
+      for number in try task.deadLetterNumbers() { _ = try task.retryDeadLetter(number) }
+      try task.commit()
+    }
+  }
+
+  package func close() {
+    for publisher in publishers { publisher?.close() }
+    reader.close()
+    run.close()
+  }
+
+  package var counters: [String: Int64] {
+    var total: [String: Int64] = [:]
+    for task in run.tasks {
+      for counter in Counter.allCases where task.counters[counter] != 0 {
+        total[counter.name, default: 0] += task.counters[counter]
+      }
+    }
+    return total
+  }
+
+  package var tasks: [StreamTask] { run.tasks }
+
+  package func rows(_ store: String) throws -> [String: String] {
+    var rows: [String: String] = [:]
+    for task in run.tasks where task.subTopology.stores.contains(store) {
+      try task.forEachRow(of: store) { rows[$0] = String(decoding: $1, as: UTF8.self) }
+    }
+    return rows
+  }
+
+  package func deadLetters() throws -> [KeptRecord] {
+    try run.tasks.flatMap { task in
+      try task.deadLetterNumbers().compactMap { number in
+        try task.state.deadLetters.entry(number).map { try KeptRecord($0.bytes) }
+      }
+    }
+  }
+
+  private func fetch() throws -> Bool {
+    let batches = try reader.poll(timeout: .zero)
+    for batch in batches {
+      for task in run.tasks
+      where task.inputs.contains(where: { $0.topicPartition == batch.topicPartition }) {
+        try task.offer(batch)
+      }
+    }
+    return !batches.isEmpty
+  }
+
+  private func commit(_ task: StreamTask, _ publisher: OutboxPublisher?) throws {
+    if let publisher, publisher.canTrim {
+      try task.openInterval()
+      try publisher.trim()
+      task.markDirty()
+    }
+    try task.commit()
+    guard let publisher, publisher.isPending else { return }
+    try task.state.makeDurable()
+    try publisher.publish()
+  }
+}

@@ -1,0 +1,51 @@
+import StateStore
+import StreamCore
+
+/// Decides which input of a task goes next, and journals what the records alone do not decide.
+///
+/// When each input has a record or is at its end, the lowest event time goes first, then input,
+/// then offset. That an input was at its end depends on when one looked: each change of the set of
+/// inputs that were passed at their ends is an entry of the journal, under the positions at which
+/// it held, and a replay follows it.
+struct MergeRule {
+  /// Inputs that are passed, as bits by order.
+  private(set) var absent: UInt64 = 0
+  private let journal: TaskJournal
+
+  init(journal: TaskJournal) { self.journal = journal }
+
+  /// Takes the set that held at the last commit.
+  mutating func restore(absent: UInt64) { self.absent = absent }
+
+  /// The input whose record goes next; `nil` where one must be waited for or none has a record.
+  mutating func next(_ inputs: [TaskInput]) throws -> TaskInput? {
+    if let replayed = try journal.replayedAbsence(at: inputs) { absent = replayed }
+    var chosen: (input: TaskInput, time: Timestamp?)?
+    var ended: UInt64 = 0
+    for input in inputs {
+      let bit = UInt64(1) << UInt64(input.order)
+      if journal.isReplaying, absent & bit != 0 { continue }
+      guard input.hasRecord else {
+        guard input.isAtEnd, !journal.isReplaying else { return nil }
+        ended |= bit
+        continue
+      }
+      let time = input.headTime
+      if let best = chosen, !comesFirst(time, before: best.time) { continue }
+      chosen = (input, time)
+    }
+    guard let chosen else { return nil }
+    if !journal.isReplaying, ended != absent {
+      absent = ended
+      journal.record(.absent(absent, positions: inputs.map(\.position)))
+    }
+    return chosen.input
+  }
+
+  /// Unknown time lies below every timestamp; at equal times the earlier input goes first.
+  private func comesFirst(_ time: Timestamp?, before other: Timestamp?) -> Bool {
+    guard let other else { return false }
+    guard let time else { return true }
+    return time < other
+  }
+}

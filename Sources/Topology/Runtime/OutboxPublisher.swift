@@ -1,0 +1,187 @@
+import StateStore
+import StreamCore
+
+/// Sends what one task's outbox holds, once it is durable, and remembers how far it came.
+///
+/// Where the log has transactions, a transaction carries a run of the outbox and one record of the
+/// topology's journal topic that says up to which numbers; after a restart that record decides
+/// what is still to be sent, so that nothing is sent twice. Where it has none, records go at least
+/// once, under ids by which readers can tell.
+final class OutboxPublisher {
+  private let outbox: Outbox
+  private let words: Words
+  private let destinations: [String]
+  private let numbers: [Int]
+  private let slots: [Int]
+  private let journal: TopicPartition
+  private let generation: Int
+  private let producer: (any TransactionalProducer)?
+  private let appender: (any RecordAppender)?
+  /// Last number sent, by destination.
+  private(set) var sent: [Int64]
+  private let recordsMax = 2_000
+
+  /// - Throws: ``StreamCore/LogError``.
+  init(
+    _ task: StreamTask, log: any RecordLog, journal: TopicPartition, transactionalID: String
+  ) throws {
+    outbox = task.state.outbox
+    words = task.state.words
+    self.journal = journal
+    generation = task.state.identity.generation
+    destinations =
+      (task.subTopology.sinks
+      + (task.topology.deadLetterTopic.map { [$0] } ?? [])).uniqued()
+    numbers = destinations.map { [outbox] in outbox.destination($0) }
+    slots = destinations.map { [words] in words.register("published/\($0)") }
+    sent = slots.map { [words] in words[$0] }
+    if let transactions = log.transactions {
+      producer = try transactions.makeProducer(transactionalID: transactionalID)
+      appender = nil
+      if let last = try PublishedMark.last(in: journal, of: log), last.generation == generation {
+        for (index, destination) in destinations.enumerated() {
+          sent[index] = max(sent[index], last.numbers[destination] ?? 0)
+        }
+      }
+    } else {
+      producer = nil
+      appender = try log.makeAppender()
+    }
+  }
+
+  /// Whether the committed outbox holds anything that was not sent.
+  var isPending: Bool {
+    destinations.indices.contains { outbox.lastNumber(numbers[$0]) > sent[$0] }
+  }
+
+  /// Sends everything up to what the last commit made durable.
+  ///
+  /// - Throws: ``StreamCore/LogError`` or ``StateStore/StoreError``.
+  func publish() throws {
+    while isPending {
+      var run: [(topic: String, record: ProducerRecord)] = []
+      var upTo = sent
+      for (index, destination) in destinations.enumerated() where run.count < recordsMax {
+        for entry in try outbox.read(
+          numbers[index], after: sent[index], limit: recordsMax - run.count)
+        {
+          run.append((destination, try OutboxRecord(entry.bytes).record))
+          upTo[index] = entry.number
+        }
+      }
+      guard !run.isEmpty else { return }
+      if let producer {
+        let mark = PublishedMark(
+          generation: generation,
+          numbers: Dictionary(zip(destinations, upTo), uniquingKeysWith: { _, last in last }))
+        run.append((journal.topic, mark.record(partition: journal.partition)))
+        _ = try producer.commit(run)
+      } else if let appender {
+        for (topic, records) in Self.byTopic(run) { _ = try appender.append(records, to: topic) }
+      }
+      sent = upTo
+    }
+  }
+
+  /// Records in the journal topic that this generation goes on from what its outbox holds.
+  ///
+  /// - Throws: ``StreamCore/LogError``.
+  func recordPosition() throws {
+    guard let producer else { return }
+    sent = numbers.map { [outbox] in outbox.lastNumber($0) }
+    let mark = PublishedMark(
+      generation: generation,
+      numbers: Dictionary(zip(destinations, sent), uniquingKeysWith: { _, last in last }))
+    _ = try producer.commit([(journal.topic, mark.record(partition: journal.partition))])
+  }
+
+  /// Inside the next interval: remembers what was sent and lets the outbox forget it.
+  func trim() throws {
+    for (index, destination) in numbers.enumerated()
+    where words[slots[index]] != sent[index] {
+      words[slots[index]] = sent[index]
+      try outbox.trim(destination, upTo: sent[index])
+    }
+  }
+
+  /// Whether ``trim()`` has something to do.
+  var canTrim: Bool {
+    slots.indices.contains { words[slots[$0]] != sent[$0] }
+  }
+
+  func close() {
+    producer?.close()
+    appender?.close()
+  }
+
+  private static func byTopic(_ run: [(topic: String, record: ProducerRecord)])
+    -> [(String, [ProducerRecord])]
+  {
+    run.map(\.topic).uniqued().map { topic in
+      (topic, run.filter { $0.topic == topic }.map(\.record))
+    }
+  }
+}
+
+/// How far a task's outbox was sent, as the last record of its partition of `TOPOLOGY-journal`.
+struct PublishedMark: Hashable {
+  var ownerEpoch = 1
+  let generation: Int
+  /// Last number by destination.
+  let numbers: [String: Int64]
+
+  func record(partition: Int) -> ProducerRecord {
+    var writer = EntryWriter()
+    writer.append(1)
+    writer.append(Int64(ownerEpoch))
+    writer.append(Int64(generation))
+    writer.append(Int64(numbers.count))
+    for (destination, number) in numbers.sorted(by: { $0.key < $1.key }) {
+      writer.append(destination)
+      writer.append(number)
+    }
+    return ProducerRecord(key: nil, value: writer.bytes, partition: partition)
+  }
+
+  init(generation: Int, numbers: [String: Int64]) {
+    self.generation = generation
+    self.numbers = numbers
+  }
+
+  /// - Throws: ``StreamCore/SerdeError`` for bytes that are no mark.
+  init(_ bytes: [UInt8]) throws {
+    var reader = EntryReader(bytes)
+    guard try reader.number() == 1 else {
+      throw SerdeError("the journal topic was written by a newer version")
+    }
+    ownerEpoch = Int(try reader.number())
+    generation = Int(try reader.number())
+    var numbers: [String: Int64] = [:]
+    for _ in 0..<(try reader.number()) {
+      let destination = try reader.text()
+      numbers[destination] = try reader.number()
+    }
+    self.numbers = numbers
+  }
+
+  /// The newest mark of a journal partition.
+  ///
+  /// - Throws: ``StreamCore/LogError``.
+  static func last(in journal: TopicPartition, of log: any RecordLog) throws -> PublishedMark? {
+    let offsets = try log.offsets(of: journal)
+    guard !offsets.isEmpty else { return nil }
+    let reader = try log.makeReader(ReaderOptions())
+    defer { reader.close() }
+    // The last few offsets may be transaction markers; a task's own marks are the only records.
+    try reader.assign([journal: max(offsets.lowerBound, offsets.upperBound - 10)])
+    var mark: PublishedMark?
+    while true {
+      for batch in try reader.poll(timeout: .seconds(5)) {
+        for entry in batch.entries {
+          if let value = entry.value { mark = try PublishedMark(Array(batch.bytes[value])) }
+        }
+        if batch.nextOffset >= offsets.upperBound { return mark }
+      }
+    }
+  }
+}

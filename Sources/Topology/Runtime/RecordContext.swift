@@ -1,0 +1,157 @@
+import StateStore
+import StreamCore
+
+/// What an operator may know of the record being processed, beside its key and value.
+///
+/// One object a task, reused for each record: read it inside the call it was given to, never keep
+/// it. Text is decoded only when asked for.
+public final class RecordContext {
+  /// Event time: the envelope's where the source declares it, else the record's timestamp.
+  public package(set) var timestamp: Timestamp
+  /// Highest event time the source has seen; `nil` before the first.
+  public package(set) var streamTime: Timestamp?
+  /// The schema version the record arrived in, before upcasting.
+  public internal(set) var schemaVersion = 1
+  public internal(set) var sequenceNumber: Int64?
+
+  var batch: RecordBatch
+  var index = 0
+  var envelope = ResolvedEnvelope()
+  /// The same id as in the seen ids: 128 bits of the id's text, scoped.
+  var idHash = Hash128.zero
+  var hasDurableID = false
+  /// 64 bits of the hash of the value's bytes; 0 for a tombstone.
+  private(set) var valueHash: UInt64 = 0
+  /// What the unit has done so far.
+  @usableFromInline var outcome = UnitOutcome()
+  /// Records that operators emitted in this unit, for their deterministic ids.
+  var emitted = 0
+  /// Whether the task holds records at all, and operators that created a row in this unit: their
+  /// held records of the key are released after it.
+  var hasHeldRecords = false
+  var createdRows: [String] = []
+  let counters: TaskCounters
+  private let log: @Sendable (String) -> Void
+
+  init(counters: TaskCounters, log: @escaping @Sendable (String) -> Void = { _ in }) {
+    self.counters = counters
+    self.log = log
+    batch = RecordBatch(TopicPartition("", 0), nextOffset: 0)
+    timestamp = .epoch
+  }
+
+  /// Tells the operator of the process; the record goes on.
+  func warn(_ message: String) { log(message) }
+
+  /// Points at a batch; the records of it are then selected one after another.
+  func load(_ batch: RecordBatch) { self.batch = batch }
+
+  /// Points at a record of the loaded batch.
+  func select(_ index: Int) {
+    self.index = index
+    let bytes = batch.bytes
+    if let value = batch.entries[index].value {
+      valueHash = hash64(bytes.span.bytes.extracting(value))
+    } else {
+      valueHash = 0
+    }
+    restart()
+  }
+
+  /// Forgets what a first try of the same record did.
+  func restart() {
+    let entry = batch.entries[index]
+    timestamp = entry.timestamp ?? Timestamp(milliseconds: .min)
+    schemaVersion = 1
+    sequenceNumber = nil
+    envelope = ResolvedEnvelope()
+    hasDurableID = false
+    outcome = UnitOutcome()
+    emitted = 0
+    if !createdRows.isEmpty { createdRows.removeAll(keepingCapacity: true) }
+  }
+
+  public var topicPartition: TopicPartition { batch.topicPartition }
+  public var offset: Offset { batch.entries[index].offset }
+
+  /// The event's id by the source's rules; `topic:partition:offset` where no other yields one.
+  public var eventID: String {
+    text(envelope.eventID)
+      ?? "\(batch.topicPartition.topic):\(batch.topicPartition.partition):\(offset)"
+  }
+  /// Empty for sources that do not dispatch on types.
+  public var eventType: String { text(envelope.eventType) ?? "" }
+  public var aggregateID: String? { text(envelope.aggregateID) }
+  public var aggregateType: String? { text(envelope.aggregateType) }
+  public var correlationID: String? { text(envelope.correlationID) }
+
+  /// The envelope's time.
+  ///
+  /// - Throws: ``StreamCore/SerdeError`` for text that is no time.
+  public func occurredAt() throws -> Instant? {
+    do {
+      if let composed = envelope.occurredAt.composed { return try Instant(parsing: composed) }
+      guard let range = envelope.occurredAt.range else { return nil }
+      let bytes = batch.bytes
+      return try Instant(parsing: bytes.span.bytes, in: range)
+    } catch {
+      throw SerdeError(error.description, path: "occurredAt")
+    }
+  }
+
+  /// The record's headers in order.
+  public var headers: [Header] {
+    EncodedHeaders.decode(batch.bytes[batch.entries[index].headers])
+  }
+
+  /// Lends the bytes of the event's payload as they arrived, before upcasting.
+  public func withPayload<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result {
+    let bytes = batch.bytes
+    return try body(bytes.span.bytes.extracting(envelope.payload))
+  }
+
+  /// The record as a value of its own.
+  public var record: ConsumerRecord { batch.record(at: index) }
+
+  /// The declared key bytes of the record.
+  var keyBytes: ArraySlice<UInt8>? { batch.entries[index].key.map { batch.bytes[$0] } }
+
+  private func text(_ field: FieldText) -> String? {
+    if let composed = field.composed { return composed }
+    guard let range = field.range else { return nil }
+    return String(decoding: batch.bytes[range], as: UTF8.self)
+  }
+}
+
+/// What one unit did, by which its record's fate is told.
+@usableFromInline
+struct UnitOutcome {
+  /// Some store, sink or outbox took it.
+  @usableFromInline var applied = false
+  /// Some operator found it late.
+  var late = false
+  /// No handler takes events of its type.
+  var ignored = false
+
+  @inlinable
+  init() {}
+}
+
+/// Where a text field of the envelope lies.
+struct FieldText {
+  /// In the batch's bytes.
+  var range: Range<Int>?
+  /// Text that does not stand in the record as it is: it had escapes, or was put together.
+  var composed: String?
+}
+
+/// The envelope of one record, found but not decoded.
+struct ResolvedEnvelope {
+  var eventID = FieldText()
+  var eventType = FieldText()
+  var aggregateID = FieldText()
+  var aggregateType = FieldText()
+  var correlationID = FieldText()
+  var occurredAt = FieldText()
+  var payload = 0..<0
+}

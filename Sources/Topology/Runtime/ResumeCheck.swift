@@ -1,0 +1,64 @@
+import StateStore
+import StreamCore
+
+/// Compares the log with the state when reading resumes: the state must have been built from this
+/// very log.
+enum ResumeCheck {
+  /// The batch without the record that was only fetched to be compared.
+  ///
+  /// - Throws: ``TaskError`` with `.recordsGone` or `.diverged`.
+  static func verified(
+    _ batch: RecordBatch, for input: TaskInput, counters: TaskCounters, _ topology: Topology
+  ) throws -> RecordBatch {
+    guard input.awaitsCheck, let last = input.last else { return batch }
+    guard let first = batch.entries.first else {
+      if let end = batch.endOffset, end < input.position {
+        throw diverged(
+          input, "the log ends at \(end), before the state's position \(input.position)")
+      }
+      if batch.endOffset != nil { input.awaitsCheck = false }
+      return batch
+    }
+    input.awaitsCheck = false
+    guard first.offset == last.offset else {
+      // The record itself was removed by retention or compaction; nothing says it was another.
+      counters[.unverified] += 1
+      return batch
+    }
+    let bytes = batch.bytes
+    var hash: UInt64 = 0
+    if let value = first.value { hash = hash64(bytes.span.bytes.extracting(value)) }
+    guard hash == last.valueHash, first.timestamp == last.timestamp else {
+      throw diverged(
+        input, "the record at offset \(last.offset) is not the one the state was built from")
+    }
+    return batch.dropping(first: 1)
+  }
+
+  /// Compares the log's offsets with the state before anything is read.
+  ///
+  /// - Throws: ``TaskError`` with `.recordsGone` or `.diverged`.
+  static func check(
+    _ offsets: Range<Offset>, for input: TaskInput, isCompacted: Bool, allowTruncated: Bool
+  ) throws {
+    if offsets.upperBound < input.position {
+      throw diverged(
+        input,
+        "the log ends at \(offsets.upperBound), before the state's position "
+          + "\(input.position)")
+    }
+    guard offsets.lowerBound > input.position, !isCompacted, !allowTruncated else { return }
+    throw TaskError(
+      .recordsGone, input.topicPartition, input.position,
+      "records \(input.position) to \(offsets.lowerBound - 1) are gone: the log's first offset is "
+        + "\(offsets.lowerBound); restore a snapshot at or after it, or rewind with "
+        + "--allow-truncated to go on without them")
+  }
+
+  private static func diverged(_ input: TaskInput, _ what: String) -> TaskError {
+    TaskError(
+      .diverged, input.topicPartition, input.position,
+      "log and state diverged: \(what); check --log and --state, or rebuild with "
+        + "`rewind --to earliest`")
+  }
+}

@@ -1,0 +1,139 @@
+import StateStore
+import StreamCore
+
+/// One partition that a task reads: its position and what is buffered of it.
+final class TaskInput {
+  let topicPartition: TopicPartition
+  let source: any SourceOperator
+  /// Its place in the merge rule, by declaration of the sources.
+  let order: Int
+  /// The next offset to process.
+  var position: Offset
+  /// The log's read-committed end as asked after the last fetch; `nil` while unknown.
+  var endOffset: Offset?
+  /// Highest event time so far; `nil` before the first record.
+  var streamTime: Timestamp?
+  /// The last record consumed: compared with the log's when reading resumes.
+  var last: LastRecord?
+  /// The record before the position has not been compared yet.
+  var awaitsCheck: Bool
+
+  private var batches: [RecordBatch] = []
+  private var head = 0
+  /// The next record in the first batch.
+  private(set) var cursor = 0
+  /// Counts batches taken, to tell when the context must load another.
+  private(set) var batchNumber = 0
+
+  struct LastRecord: Hashable {
+    let offset: Offset
+    let timestamp: Timestamp?
+    let valueHash: UInt64
+  }
+
+  private let words: Words
+  private let slots: (position: Int, time: Int, lastOffset: Int, lastTime: Int, lastHash: Int)
+
+  init(_ topicPartition: TopicPartition, source: any SourceOperator, order: Int, words: Words)
+    throws(StoreError)
+  {
+    self.topicPartition = topicPartition
+    self.source = source
+    self.order = order
+    self.words = words
+    func slot(_ name: String, _ initial: Int64) throws(StoreError) -> Int {
+      words.register("\(name)/\(topicPartition)", initial: initial)
+    }
+    slots = (
+      try slot("position", 0), try slot("streamTime", .min), try slot("lastOffset", -1),
+      try slot("lastTimestamp", .min), try slot("lastHash", 0)
+    )
+    position = 0
+    awaitsCheck = false
+  }
+
+  /// Takes what the last commit stored.
+  func restore() {
+    position = words[slots.position]
+    let time = words[slots.time]
+    streamTime = time == .min ? nil : Timestamp(milliseconds: time)
+    let offset = words[slots.lastOffset]
+    let lastTime = words[slots.lastTime]
+    last =
+      offset < 0
+      ? nil
+      : LastRecord(
+        offset: offset,
+        timestamp: lastTime == .min ? nil : Timestamp(milliseconds: lastTime),
+        valueHash: UInt64(bitPattern: words[slots.lastHash]))
+    awaitsCheck = last != nil
+    batches = []
+    (head, cursor, endOffset) = (0, 0, nil)
+    batchNumber += 1
+  }
+
+  /// Puts position and times where the commit takes them from.
+  func save() {
+    words[slots.position] = position
+    words[slots.time] = streamTime?.milliseconds ?? .min
+    guard let last else { return }
+    words[slots.lastOffset] = last.offset
+    words[slots.lastTime] = last.timestamp?.milliseconds ?? .min
+    words[slots.lastHash] = Int64(bitPattern: last.valueHash)
+  }
+
+  /// Where reading resumes: at the last record consumed, so that it can be compared.
+  var fetchPosition: Offset { last?.offset ?? position }
+
+  /// Records at or beyond it are not taken; `nil` takes all.
+  var limit: Offset?
+
+  var hasRecord: Bool {
+    guard head < batches.count else { return false }
+    return limit.map { batches[head].entries[cursor].offset < $0 } ?? true
+  }
+
+  /// Nothing is buffered, and the log's end as of the last fetch, or the limit, is reached.
+  var isAtEnd: Bool {
+    if hasRecord { return false }
+    if let limit, position >= limit || head < batches.count { return true }
+    return head == batches.count && endOffset.map { position >= $0 } == true
+  }
+
+  var batch: RecordBatch { batches[head] }
+  var headTime: Timestamp? { source.eventTime(batches[head], cursor) }
+  var bufferedBytes: Int { batches[head...].reduce(0) { $0 + $1.bytes.count } }
+
+  func offer(_ batch: RecordBatch) {
+    endOffset = batch.endOffset
+    if batch.count > 0 {
+      batches.append(batch)
+    } else if !hasRecord {
+      position = max(position, batch.nextOffset)
+    }
+    if batch.count > 0, batches.count == head + 1 { batchNumber += 1 }
+  }
+
+  /// Moves past the record at the cursor.
+  func advance() {
+    let batch = batches[head]
+    cursor += 1
+    if cursor < batch.count {
+      position = batch.entries[cursor - 1].offset + 1
+      return
+    }
+    position = batch.nextOffset
+    cursor = 0
+    head += 1
+    batchNumber += 1
+    if head == batches.count {
+      batches.removeAll(keepingCapacity: true)
+      head = 0
+    } else if head == 32 {
+      batches.removeFirst(head)
+      head = 0
+    }
+  }
+
+  func remember(_ record: LastRecord) { last = record }
+}
