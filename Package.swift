@@ -27,6 +27,7 @@ let package = Package(
       name: "CXXHash", path: "Sources/CXXHash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(
       name: "CRdKafka", path: "Sources/CRdKafka", providers: [.apt(["librdkafka-dev"])]),
+    .systemLibrary(name: "CFutex", path: "Sources/CFutex"),
     .target(
       name: "CSimdJSON", path: "Sources/CSimdJSON",
       cxxSettings: [.define("NDEBUG", .when(configuration: .release))],
@@ -38,7 +39,8 @@ let package = Package(
       // Lifetimes: so that a function may hand out a span of what it borrows.
       swiftSettings: wrapper + [.enableExperimentalFeature("Lifetimes")]),
     .target(
-      name: "EmbeddedLog", dependencies: ["StreamCore", "StateStore"], swiftSettings: wrapper),
+      name: "EmbeddedLog", dependencies: ["StreamCore", "StateStore", "CFutex"],
+      swiftSettings: wrapper + [.enableExperimentalFeature("Lifetimes")]),
     .target(name: "KafkaLog", dependencies: ["StreamCore", "CRdKafka"], swiftSettings: wrapper),
     .target(name: "Topology", dependencies: ["StreamCore", "StateStore"], swiftSettings: strict),
     .target(
@@ -53,9 +55,12 @@ let package = Package(
       name: "JSONSerdesTests", dependencies: ["JSONSerdes", "StreamCore"], swiftSettings: strict),
     .testTarget(
       name: "StateStoreTests", dependencies: ["StateStore", "StreamCore"], swiftSettings: strict),
+    .executableTarget(
+      name: "LogWorker", dependencies: ["EmbeddedLog", "StreamCore"], path: "Tests/LogWorker",
+      swiftSettings: strict),
     .testTarget(
       name: "EmbeddedLogTests",
-      dependencies: ["EmbeddedLog", "StreamCore", "TopologyTesting"],
+      dependencies: ["EmbeddedLog", "LogWorker", "StateStore", "StreamCore", "TopologyTesting"],
       swiftSettings: strict),
     .testTarget(
       name: "KafkaLogTests",

@@ -5,8 +5,8 @@ import Synchronization
 /// One LMDB environment: a directory with `data.mdb` and `lock.mdb`.
 ///
 /// LMDB forbids to open one twice in a process, so ``open(_:_:)`` hands out the one that is open.
-/// Commits sync data and leave the meta page to the next one (`MDB_NOMETASYNC`); transactions are
-/// bound to their owner, not to a thread (`MDB_NOTLS`).
+/// Unless asked otherwise, commits sync data and leave the meta page to the next one
+/// (`MDB_NOMETASYNC`); transactions are bound to their owner, not to a thread (`MDB_NOTLS`).
 ///
 /// `@unchecked Sendable`: the handle never changes and LMDB guards it; the tables sit in a mutex.
 @safe
@@ -18,14 +18,18 @@ package final class Environment: @unchecked Sendable {
     package var maxTables: Int
     /// Whether a missing environment is made.
     package var create: Bool
+    /// Whether a commit syncs the meta page too: nobody then sees what a power cut can take away.
+    package var syncsMeta: Bool
 
     package init(
-      mapSize: Int = 16 << 30, maxReaders: Int = 1024, maxTables: Int = 256, create: Bool = true
+      mapSize: Int = 16 << 30, maxReaders: Int = 1024, maxTables: Int = 256, create: Bool = true,
+      syncsMeta: Bool = false
     ) {
       self.mapSize = mapSize
       self.maxReaders = maxReaders
       self.maxTables = maxTables
       self.create = create
+      self.syncsMeta = syncsMeta
     }
   }
 
@@ -114,7 +118,7 @@ package final class Environment: @unchecked Sendable {
     unsafe mdb_env_set_mapsize(handle, options.mapSize)
     unsafe mdb_env_set_maxreaders(handle, UInt32(options.maxReaders))
     unsafe mdb_env_set_maxdbs(handle, UInt32(options.maxTables))
-    let flags = UInt32(MDB_NOTLS | MDB_NOMETASYNC)
+    let flags = UInt32(options.syncsMeta ? MDB_NOTLS : MDB_NOTLS | MDB_NOMETASYNC)
     result = unsafe mdb_env_open(handle, directory, flags, 0o644)
     guard result == MDB_SUCCESS else {
       unsafe mdb_env_close(handle)

@@ -90,6 +90,56 @@ public struct RecordBatch: Sendable {
     nextOffset = offset + 1
   }
 
+  /// The place of one record among others that lie one behind the other.
+  @frozen
+  public struct PackedRecord {
+    @usableFromInline let offset: Offset
+    @usableFromInline let timestamp: Timestamp?
+    @usableFromInline let keyLength: Int32
+    @usableFromInline let valueLength: Int32
+    @usableFromInline let headersLength: Int32
+
+    /// - Parameters:
+    ///   - keyLength: -1 for a null key.
+    ///   - valueLength: -1 for a tombstone.
+    @inlinable
+    public init(
+      offset: Offset, timestamp: Timestamp?, keyLength: Int32, valueLength: Int32,
+      headersLength: Int32
+    ) {
+      self.offset = offset
+      self.timestamp = timestamp
+      self.keyLength = keyLength
+      self.valueLength = valueLength
+      self.headersLength = headersLength
+    }
+  }
+
+  /// Copies records that lie one behind the other, each as key, value, headers, with one `memcpy`
+  /// for all of them.
+  ///
+  /// - Parameter record: the place of the record at an index; together they take all of `packed`.
+  public mutating func append(
+    packed: UnsafeRawBufferPointer, count: Int, _ record: (_ index: Int) -> PackedRecord
+  ) {
+    var start = UInt32(bytes.count)
+    unsafe bytes.append(contentsOf: packed)
+    entries.reserveCapacity(entries.count + count)
+    for index in 0..<count {
+      let record = record(index)
+      entries.append(
+        Entry(
+          offset: record.offset, timestamp: record.timestamp, start: start,
+          keyLength: record.keyLength, valueLength: record.valueLength,
+          headersLength: UInt32(record.headersLength)))
+      start +=
+        UInt32(max(record.keyLength, 0)) + UInt32(max(record.valueLength, 0))
+        + UInt32(record.headersLength)
+    }
+    precondition(Int(start) == bytes.count, "the records take all of the packed bytes")
+    if let last = entries.last { nextOffset = last.offset + 1 }
+  }
+
   /// Copies a record held as arrays: for tests, held records and logs in memory.
   public mutating func append(
     offset: Offset, timestamp: Timestamp?, key: [UInt8]?, value: [UInt8]?, headers: [Header] = []

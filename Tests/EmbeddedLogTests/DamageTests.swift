@@ -1,0 +1,101 @@
+import EmbeddedLog
+import Foundation
+import StreamCore
+import Testing
+import TopologyTesting
+
+/// Damaged directories: an error, never a trap.
+@Suite("damaged log directories", .serialized)
+struct DamageTests {
+  let directory: TemporaryDirectory
+  private var file: String { directory.path + "/data.mdb" }
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    let log = try EmbeddedLog.open(directory.path, create: true)
+    try log.createTopic("t", partitions: 2, retention: TopicRetention())
+    let value = String(repeating: "value ", count: 50)
+    for _ in 0..<30 { _ = try log.append(Array(repeating: value, count: 200), to: "t") }
+    log.close()
+  }
+
+  /// Opens and reads the directory in a process of its own.
+  private func outcome() throws -> (line: String?, ended: Process.TerminationReason) {
+    let worker = try Worker("open", directory.path)
+    let lines = worker.lines()
+    return (lines.last, worker.end())
+  }
+
+  private func bytes() throws -> [UInt8] {
+    Array(try Data(contentsOf: URL(fileURLWithPath: file)))
+  }
+
+  private func write(_ bytes: [UInt8]) throws {
+    try Data(bytes).write(to: URL(fileURLWithPath: file))
+  }
+
+  @Test("an undamaged one reads whole")
+  func undamaged() throws {
+    #expect(try outcome() == ("read 6000", .exit))
+  }
+
+  @Test("a truncated file", arguments: UInt64(0)..<12)
+  func truncated(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    let whole = try bytes()
+    let length = 1 + Int(random.next(upTo: UInt64(whole.count - 4_096)))
+    try write(Array(whole[..<length]))
+    let (line, ended) = try outcome()
+    #expect(ended == .exit, "\(length) of \(whole.count) bytes")
+    #expect(line?.hasPrefix("error") == true, "\(length) of \(whole.count) bytes: \(line ?? "")")
+  }
+
+  @Test("random bytes instead of a file", arguments: UInt64(0)..<8)
+  func garbage(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    let count = [1, 15, 100, 4_096, 8_191, 8_192, 70_000, 500_000][Int(seed)]
+    try write((0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) })
+    let (line, ended) = try outcome()
+    #expect(ended == .exit)
+    #expect(line?.hasPrefix("error") == true, "\(line ?? "")")
+  }
+
+  @Test("random bytes in the meta pages", arguments: UInt64(0)..<24)
+  func meta(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    var damaged = try bytes()
+    // Magic, version, page size: for each of the two pages.
+    let fields = [16, 17, 18, 19, 20, 40, 41, 42]
+    let page = Int(seed) % 2 * 4_096
+    let position = page + fields[Int(seed) / 3]
+    damaged[position] ^= UInt8(1 + random.next(upTo: 255))
+    try write(damaged)
+    let (line, ended) = try outcome()
+    #expect(ended == .exit)
+    #expect(line?.hasPrefix("error") == true, "byte \(position): \(line ?? "")")
+  }
+
+  @Test("a changed byte among the records", arguments: UInt64(0)..<16)
+  func records(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    var damaged = try bytes()
+    let needle = Array("value value value".utf8)
+    var position = Int(random.next(upTo: UInt64(damaged.count - 200_000)))
+    while !damaged[position...].starts(with: needle) { position += 1 }
+    damaged[position + 3] ^= UInt8(1 + random.next(upTo: 255))
+    try write(damaged)
+    let (line, ended) = try outcome()
+    #expect(ended == .exit)
+    #expect(
+      line?.contains("the records of t-0 from offset") == true, "byte \(position): \(line ?? "")")
+  }
+
+  @Test("a directory in the file's place")
+  func directoryAsFile() throws {
+    try FileManager.default.removeItem(atPath: file)
+    try FileManager.default.createDirectory(atPath: file, withIntermediateDirectories: false)
+    let (line, ended) = try outcome()
+    #expect(ended == .exit)
+    #expect(line?.hasPrefix("error") == true, "\(line ?? "")")
+  }
+}

@@ -1,0 +1,124 @@
+import EmbeddedLog
+import Foundation
+import StreamCore
+import Testing
+import TopologyTesting
+
+/// What holds between processes, and after the death of one.
+@Suite("the embedded log among processes", .serialized)
+struct ProcessTests {
+  let directory: TemporaryDirectory
+  let log: EmbeddedLog
+  let place = TopicPartition("t", 0)
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    log = try EmbeddedLog.open(directory.path, create: true)
+    try log.createTopic("t", partitions: 1, retention: TopicRetention())
+  }
+
+  @Test(
+    "what was acknowledged survives SIGKILL of its process", arguments: [1, 7, 300], 1...3)
+  func killedAppenders(batch: Int, seed: Int) throws {
+    var random = SplitMix64(seed: UInt64(seed))
+    let workers = try ["a", "b", "c"].map {
+      try Worker("append", directory.path, "t", $0, "\(batch)")
+    }
+    var acknowledged: [[String]] = [[], [], []]
+    for (index, worker) in workers.enumerated() {
+      for _ in 0..<(5 + random.next(upTo: 200)) {
+        acknowledged[index].append(try #require(worker.line()))
+      }
+    }
+    for (index, worker) in workers.enumerated() {
+      worker.kill()
+      #expect(worker.end() == .uncaughtSignal)
+      // Lines that were on their way; the last may be cut short.
+      acknowledged[index] += worker.lines()
+    }
+    // The log goes on. What was on disk, but not yet announced to readers when its process died,
+    // shows with the next append at the latest.
+    let after = try log.append(["after"], to: "t")
+    let records = try log.contents(place)
+    #expect(after.first?.offset == Offset(records.count - 1))
+    #expect(records.map { $0.offset } == (0..<records.count).map { Offset($0) })
+    let values = records.map { String(decoding: $0.value ?? [], as: UTF8.self) }
+    for (index, name) in ["a/", "b/", "c/"].enumerated() {
+      for line in acknowledged[index] {
+        let fields = line.split(separator: " ")
+        #expect(values[Int(fields[1]) ?? -1] == "\(name)\(fields[0])", "batch \(batch)")
+      }
+      let own = values.filter { $0.hasPrefix(name) }
+      #expect(own == (0..<own.count).map { "\(name)\($0)" }, "the records of \(name) in order")
+      #expect(own.count % batch == 0, "a batch is all or nothing")
+    }
+  }
+
+  @Test("a reader in another process is woken by each append, and needs no processor meanwhile")
+  func wokenReader() throws {
+    let worker = try Worker("tail", directory.path, "t")
+    defer {
+      worker.kill()
+      _ = worker.end()
+    }
+    #expect(worker.line() == "ready")
+    for round in 0..<50 {
+      _ = try log.append(["\(round)"], to: "t")
+      #expect(worker.line() == "\(round)")
+    }
+    let before = try worker.ticks()
+    // It sleeps while this one reads lines of another process for a while.
+    let other = try Worker("append", directory.path, "t", "x", "1", "0")
+    #expect(other.lines() == [])
+    _ = other.end()
+    #expect(try worker.ticks() - before <= 5)
+  }
+
+  @Test("a killed reader does not hinder the others")
+  func killedReader() throws {
+    for round in 0..<5 {
+      let worker = try Worker("tail", directory.path, "t")
+      #expect(worker.line() == "ready")
+      _ = try log.append(["\(round)"], to: "t")
+      #expect(worker.line() == "0")
+      worker.kill()
+      _ = worker.end()
+    }
+    #expect(try log.values(place) == (0..<5).map { "\($0)" })
+  }
+
+  @Test("this process reads what others append while they append it")
+  func readingAlong() throws {
+    let workers = try ["a", "b"].map { try Worker("append", directory.path, "t", $0, "10", "500") }
+    let reader = try log.makeReader(ReaderOptions(batchRecordsMax: 64))
+    try reader.assign([place: 0])
+    var values: [String] = []
+    while values.count < 1_000 {
+      for batch in try reader.poll(timeout: .seconds(30)) {
+        #expect(batch.entries.first?.offset ?? Offset(values.count) == Offset(values.count))
+        values += (0..<batch.count).map {
+          String(decoding: batch.record(at: $0).value ?? [], as: UTF8.self)
+        }
+      }
+    }
+    for worker in workers {
+      #expect(worker.lines().count == 500)
+      #expect(worker.end() == .exit)
+    }
+    for name in ["a", "b"] {
+      #expect(values.filter { $0.hasPrefix(name) } == (0..<500).map { "\(name)/\($0)" })
+    }
+  }
+
+  @Test("a map grown by another process is taken over")
+  func growth() throws {
+    let path = try TemporaryDirectory()
+    let small = try EmbeddedLog.open(path.path, create: true, mapSize: 1 << 20)
+    try small.createTopic("t", partitions: 1, retention: TopicRetention())
+    // The other process maps 16 GiB and goes beyond what this one has mapped.
+    let worker = try Worker("append", path.path, "t", "a", "1000", "100000")
+    #expect(worker.lines().count == 100_000)
+    #expect(try small.values(place).count == 100_000)
+    #expect(try small.append(["z"], to: "t").first?.offset == 100_000)
+  }
+}
