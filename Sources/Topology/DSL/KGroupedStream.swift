@@ -41,6 +41,7 @@ public struct KGroupedStream<Key: StoreKey, Value> {
 
   /// Folds each record into its key's row, which starts as `initial`.
   @inlinable
+  @discardableResult
   public func aggregate<Row: Sendable>(
     into initial: Row, named name: String, as serde: some Serde<Row>, version: Int = 1,
     layout: StoreLayout = .rowNumbers, file: StaticString = #fileID, line: UInt = #line,
@@ -65,6 +66,7 @@ public struct KGroupedStream<Key: StoreKey, Value> {
 
   /// Counts the records of each key.
   @inlinable
+  @discardableResult
   public func count(
     named name: String, layout: StoreLayout = .rowNumbers, file: StaticString = #fileID,
     line: UInt = #line
@@ -76,6 +78,7 @@ public struct KGroupedStream<Key: StoreKey, Value> {
 
   /// Combines each record with its key's row, which starts as the first record.
   @inlinable
+  @discardableResult
   public func reduce(
     named name: String, as serde: some Serde<Value>, version: Int = 1,
     layout: StoreLayout = .rowNumbers, file: StaticString = #fileID, line: UInt = #line,

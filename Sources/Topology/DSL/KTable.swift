@@ -49,10 +49,6 @@ public struct KTable<Key: StoreKey, Row> {
       builder.report(
         "view '\(declaration.name)' has \(count) indexes named '\(name)'", at: location)
     }
-    for index in indexes where index.components.isEmpty {
-      builder.report(
-        "index '\(index.name)' of view '\(declaration.name)' has no fields", at: location)
-    }
     declaration.isPublished = true
     declaration.indexes = indexes
     return self
@@ -91,6 +87,7 @@ public struct KTable<Key: StoreKey, Row> {
 extension KStream where Key: StoreKey {
   /// The latest value of each key as a table.
   @inlinable
+  @discardableResult
   public func toTable(
     named name: String, as serde: some Serde<Value>, layout: StoreLayout = .rowNumbers,
     file: StaticString = #fileID, line: UInt = #line
@@ -111,6 +108,7 @@ extension KStream where Key: StoreKey {
 
   /// The latest value of each key as a table; `nil`, a tombstone, deletes the row.
   @inlinable
+  @discardableResult
   public func toTable<Row>(
     named name: String, as serde: some Serde<Row>, layout: StoreLayout = .rowNumbers,
     file: StaticString = #fileID, line: UInt = #line

@@ -64,6 +64,7 @@ extension KStream where Key: StoreKey {
   ///       }
   ///     }
   @inlinable
+  @discardableResult
   public func project<Row>(
     named name: String, as serde: some Serde<Row>, missing: MissingRowPolicy,
     sequence: SequenceCheck<Row>? = nil, version: Int = 1, layout: StoreLayout = .rowNumbers,
