@@ -72,7 +72,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "OrderProjectionsTests",
-      dependencies: ["OrderProjections", "TopologyTesting", "Topology", "JSONSerdes", "StreamCore"],
+      dependencies: [
+        "OrderProjections", "TopologyTesting", "Topology", "JSONSerdes", "StreamCore",
+      ],
       swiftSettings: strict),
   ],
   cxxLanguageStandard: .cxx17
