@@ -140,7 +140,7 @@ private struct Model: Equatable {
 
   @Test(
     "the stores equal a model under rollbacks, aborts, spills, reopening and a growing map",
-    arguments: UInt64(0)..<24)
+    arguments: UInt64(0)..<12)
   func model(seed: UInt64) throws {
     var generator = SeededGenerator(seed)
     var committed = Model()

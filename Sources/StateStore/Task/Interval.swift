@@ -9,6 +9,8 @@ final class Interval {
   @usableFromInline var touched: [Int32] = []
   /// Whether something of the interval is in the transaction alone.
   var isSpilled = false
+  /// Whether the flush under way ends the interval.
+  var isCommitting = false
 
   init(_ environment: Environment, _ words: Words) {
     self.environment = environment

@@ -11,6 +11,7 @@ package final class TaskState {
   package let directory: String
   package let environment: Environment
   package let words: Words
+  package let seenIDs: SeenIDs
   package let outbox: Outbox
   package let journal: Journal
   package let timers: Timers
@@ -68,8 +69,9 @@ package final class TaskState {
     self.timers = try Timers(interval, index: 3)
     self.held = try EntryStore("held", interval, index: 4)
     self.deadLetters = try EntryStore("deadLetters", interval, index: 5)
+    self.seenIDs = try SeenIDs(interval, index: 6)
     self.lock = lock
-    self.participants = [space, outbox, journal, timers, held, deadLetters]
+    self.participants = [space, outbox, journal, timers, held, deadLetters, seenIDs]
     let read = try ReadTransaction(environment)
     for entry in try TreeWalk.page(read.operations, catalog, limit: .max).entries {
       storedStores[String(decoding: entry.key, as: UTF8.self)] =
@@ -196,6 +198,8 @@ package final class TaskState {
   ///   ``abort()``; `intervalLost` and all others ask for ``abort()``. ``SerdeError`` for a row
   ///   without bytes.
   package func commit() throws {
+    interval.isCommitting = true
+    defer { interval.isCommitting = false }
     while true {
       do {
         if !interval.isOpen { try interval.begin() }

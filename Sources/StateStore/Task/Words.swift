@@ -84,6 +84,7 @@ package final class Words {
   }
 
   func intervalCommitted() {
+    unit.removeAll(keepingCapacity: true)
     storedNames = names.count
     committedValues = values
   }

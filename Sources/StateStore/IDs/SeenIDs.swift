@@ -1,0 +1,246 @@
+package import StreamCore
+
+/// The ids of the records a task has applied, exact, by their 128-bit hashes.
+///
+/// The newest ids are a small exact set; full, it is sorted and sealed into a segment on disk, and
+/// four bytes an id stay in memory to say which segment may hold it. A look-up that finds nothing
+/// there reads nothing. All of it is in the transaction of the state it guards.
+package final class SeenIDs: StoreParticipant {
+  /// How long ids are kept. Beyond it a repeated record is applied again.
+  package enum Retention: Hashable, Sendable {
+    case forever
+    /// At least the newest so many, at most an eighth more.
+    case count(Int)
+    /// At least those whose event time is so many milliseconds behind the greatest one seen.
+    case age(Int64)
+  }
+
+  package struct Statistics: Hashable, Sendable {
+    package let ids: Int
+    package let memoryBytes: Int
+    package let diskBytes: Int
+  }
+
+  static let segmentIDsMax = 262_144
+  /// A segment's number modulo this is part of each fingerprint.
+  static let segmentsMax = 4096
+
+  /// To be set before the first interval.
+  package var retention = Retention.forever
+  private let interval: Interval
+  private let tables: IDTables
+  private let index: Int32
+  private let minTimeWord: Int
+  private let maxTimeWord: Int
+  private let newestWord: Int
+  private let nextWord: Int
+  private var isTouched = false
+  private var active = ActiveIDs()
+  /// The places of the active ids that no flush has written yet.
+  private var pending: [IDPlace] = []
+  private var committedUnits = 0
+  private var committed = 0
+  private var segments: [IDSegment] = []
+  private var fingerprints: FingerprintIndex
+  private var sealed: IDSegment?
+  /// Number and times of the segment that the flush under way seals.
+  private var sealing: (Int64, Int64, Int64)?
+  private var dropped: [IDSegment] = []
+
+  init(_ interval: Interval, index: Int) throws(StoreError) {
+    self.interval = interval
+    self.index = Int32(index)
+    self.tables = try IDTables(interval.environment)
+    self.minTimeWord = interval.words.register("ids.minTime", initial: .max)
+    self.maxTimeWord = interval.words.register("ids.maxTime", initial: .min)
+    self.newestWord = interval.words.register("ids.newest", initial: .min)
+    self.nextWord = interval.words.register("ids.nextSegment")
+    let read = try ReadTransaction(interval.environment)
+    let transaction = read.operations
+    segments = try tables.loadSegments(transaction)
+    fingerprints = try Self.load(tables, segments, room: 0, transaction)
+    var loaded = ActiveIDs()
+    try tables.forEachActive(transaction) { loaded.append($0.hash) }
+    active = loaded
+    committed = loaded.count
+    committedUnits = loaded.count
+  }
+
+  private static func load(
+    _ tables: IDTables, _ segments: [IDSegment], room: Int, _ transaction: Transaction
+  ) throws(StoreError) -> FingerprintIndex {
+    var fingerprints = FingerprintIndex(ids: segments.reduce(room) { $0 + $1.count })
+    for segment in segments {
+      try tables.forEach(transaction, segment: segment.number) {
+        fingerprints.insert($0, segment: segment.number % segmentsMax)
+      }
+    }
+    return fingerprints
+  }
+
+  /// Where the id was seen before, in this interval or earlier.
+  package func find(_ hash: Hash128) throws(StoreError) -> SeenID? {
+    if let position = active.position(hash) {
+      let firstPending = active.count - pending.count
+      if position >= firstPending { return pending[position - firstPending].seenID }
+      return try interval.reading { transaction throws(StoreError) in
+        try tables.activePlace(transaction, position).seenID
+      }
+    }
+    var place: IDPlace?
+    try fingerprints.forCandidates(hash) { segment throws(StoreError) in
+      guard let number = number(ofSegment: segment) else { return false }
+      place = try interval.reading { transaction throws(StoreError) in
+        try tables.find(transaction, segment: number, hash)
+      }
+      return place != nil
+    }
+    return place?.seenID
+  }
+
+  /// The full number of a live segment from its last 12 bits.
+  private func number(ofSegment segment: Int) -> Int? {
+    guard let first = segments.first?.number else { return nil }
+    return first + (segment - first % Self.segmentsMax + Self.segmentsMax) % Self.segmentsMax
+  }
+
+  /// Adds an id that ``find(_:)`` did not find.
+  package func insert(
+    _ hash: Hash128, offset: Int64, valueHash: UInt32, scope: UInt8 = 0, timestamp: Timestamp
+  ) {
+    if !isTouched {
+      isTouched = true
+      interval.touched.append(index)
+    }
+    active.append(hash)
+    pending.append(IDPlace(offset: offset, valueHash: valueHash, scope: scope))
+    let time = timestamp.milliseconds
+    let words = interval.words
+    if time < words[minTimeWord] { words[minTimeWord] = time }
+    if time > words[maxTimeWord] { words[maxTimeWord] = time }
+    if time > words[newestWord] { words[newestWord] = time }
+  }
+
+  package var count: Int { active.count + segments.reduce(0) { $0 + $1.count } }
+
+  package func statistics() throws(StoreError) -> Statistics {
+    let diskBytes = try interval.reading { transaction throws(StoreError) in
+      try tables.diskBytes(transaction)
+    }
+    return Statistics(
+      ids: count, memoryBytes: active.memoryBytes + fingerprints.memoryBytes,
+      diskBytes: diskBytes)
+  }
+
+  func commitUnit() {
+    isTouched = false
+    committedUnits = active.count
+  }
+
+  func rollbackUnit() {
+    isTouched = false
+    pending.removeLast(active.count - committedUnits)
+    active.cut(to: committedUnits)
+  }
+
+  func flush(_ transaction: Transaction) throws {
+    sealed = nil
+    dropped = []
+    let first = active.count - pending.count
+    try tables.append(
+      transaction, first: first, hashes: active.hashes[first...], places: pending)
+    if interval.isCommitting && isFull { try seal(transaction) }
+    if interval.isCommitting { try dropOld(transaction) }
+  }
+
+  private var isFull: Bool {
+    if sealing != nil { return true }
+    return switch retention {
+    case .forever: active.count >= Self.segmentIDsMax
+    case .count(let count):
+      active.count >= min(Self.segmentIDsMax, max(16, count / 8))
+    case .age(let age):
+      active.count >= Self.segmentIDsMax
+        || (active.count >= 16
+          && interval.words[maxTimeWord] - interval.words[minTimeWord] >= age / 8)
+    }
+  }
+
+  private func seal(_ transaction: Transaction) throws(StoreError) {
+    guard segments.count < Self.segmentsMax else {
+      throw StoreError(
+        .failed, "\(count) ids are the limit of one task; give the ids a retention",
+        store: "ids")
+    }
+    var records: [IDRecord] = []
+    records.reserveCapacity(active.count)
+    try tables.forEachActive(transaction) { records.append($0) }
+    records.sort { $0.hash < $1.hash }
+    let words = interval.words
+    // A flush that is repeated finds the words begun anew already.
+    let (number, minTime, maxTime) =
+      sealing ?? (words[nextWord], words[minTimeWord], words[maxTimeWord])
+    let segment = IDSegment(
+      number: Int(number), count: records.count, minTime: minTime, maxTime: maxTime)
+    try tables.seal(transaction, segment, records)
+    if !fingerprints.makeRoom(for: records.count) {
+      fingerprints = try Self.load(tables, segments, room: records.count, transaction)
+    }
+    sealed = segment
+    sealing = (number, minTime, maxTime)
+    words[nextWord] = number + 1
+    words[minTimeWord] = .max
+    words[maxTimeWord] = .min
+  }
+
+  private func dropOld(_ transaction: Transaction) throws(StoreError) {
+    var kept = segments
+    if let sealed { kept.append(sealed) }
+    var total = (sealed == nil ? active.count : 0) + kept.reduce(0) { $0 + $1.count }
+    while let oldest = kept.first {
+      switch retention {
+      case .forever: return
+      case .count(let count): if total - oldest.count < count { return }
+      case .age(let age): if oldest.maxTime >= interval.words[newestWord] - age { return }
+      }
+      try tables.delete(transaction, segment: oldest.number)
+      dropped.append(oldest)
+      total -= oldest.count
+      kept.removeFirst()
+    }
+  }
+
+  func dropCache() {
+    isTouched = false
+    pending.removeAll(keepingCapacity: true)
+  }
+
+  func intervalCommitted() {
+    if let sealed {
+      for hash in active.hashes {
+        fingerprints.insert(hash, segment: sealed.number % Self.segmentsMax)
+      }
+      segments.append(sealed)
+      active.removeAll()
+    }
+    for segment in dropped {
+      fingerprints.remove(segment: segment.number % Self.segmentsMax)
+      segments.removeFirst()
+    }
+    sealed = nil
+    sealing = nil
+    dropped = []
+    committed = active.count
+    committedUnits = committed
+  }
+
+  func intervalAborted() {
+    active.cut(to: committed)
+    committedUnits = committed
+    sealed = nil
+    sealing = nil
+    dropped = []
+  }
+
+  var dirtyBytes: Int { pending.count * 80 }
+}
