@@ -18,9 +18,9 @@ import Testing
       scope: UInt8(truncatingIfNeeded: id))
   }
 
-  private static func insert(_ id: Int, _ state: TaskState) {
+  private static func insert(_ id: Int, _ state: TaskState) throws {
     let place = place(id)
-    state.seenIDs.insert(
+    try state.seenIDs.insert(
       hash(id), offset: place.offset ?? -1, valueHash: place.valueHash, scope: place.scope,
       timestamp: Timestamp(milliseconds: Int64(id)))
   }
@@ -47,7 +47,7 @@ import Testing
     _ generator: inout SeededGenerator
   ) throws {
     // Segments of about 16 ids and more, none of which is ever old.
-    current.seenIDs.retention = .age(512)
+    current.seenIDs.retention = .age(milliseconds: 512)
     var seen = committed
     try current.begin()
     for _ in 0..<Int.random(in: 0..<60, using: &generator) {
@@ -60,7 +60,7 @@ import Testing
         #expect(found == (unit.contains(id) ? place(id) : nil))
         if found != nil { continue }
         let place = place(id)
-        current.seenIDs.insert(
+        try current.seenIDs.insert(
           hash(id), offset: Int64(id), valueHash: place.valueHash, scope: place.scope,
           timestamp: Timestamp(milliseconds: Int64(next % 70)))
         unit.insert(id)
@@ -103,7 +103,7 @@ import Testing
       let state = try open()
       for start in stride(from: 0, to: count, by: 20_000) {
         try state.begin()
-        for id in start..<(start + 20_000) { Self.insert(id, state) }
+        for id in start..<(start + 20_000) { try Self.insert(id, state) }
         state.commitUnit()
         try state.commit()
       }
@@ -119,7 +119,7 @@ import Testing
     var sizes: [Int] = []
     for start in stride(from: 0, to: 40_000, by: 50) {
       try state.begin()
-      for id in start..<(start + 50) { Self.insert(id, state) }
+      for id in start..<(start + 50) { try Self.insert(id, state) }
       state.commitUnit()
       try state.commit()
       #expect(state.seenIDs.count <= 1000 + 1000 / 8 + 100)
@@ -135,10 +135,10 @@ import Testing
   @Test("retention by age goes by event time", arguments: [(10_126, true), (10_127, false)])
   func retentionByAge(newest: Int64, isKept: Bool) throws {
     let state = try open()
-    state.seenIDs.retention = .age(9000)
+    state.seenIDs.retention = .age(milliseconds: 9000)
     func commit(_ id: Int, at milliseconds: Int64) throws {
       try state.begin()
-      state.seenIDs.insert(
+      try state.seenIDs.insert(
         Self.hash(id), offset: 0, valueHash: 0, timestamp: Timestamp(milliseconds: milliseconds))
       state.commitUnit()
       try state.commit()
@@ -156,7 +156,7 @@ import Testing
     try state.begin()
     let limit = Int64(1) << 40 - 1
     for offset in [limit - 1, limit] {
-      state.seenIDs.insert(
+      try state.seenIDs.insert(
         Self.hash(Int(offset)), offset: offset, valueHash: 1, scope: 255, timestamp: .epoch)
     }
     state.commitUnit()

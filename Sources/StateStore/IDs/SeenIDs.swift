@@ -12,7 +12,7 @@ package final class SeenIDs: StoreParticipant {
     /// At least the newest so many, at most an eighth more.
     case count(Int)
     /// At least those whose event time is so many milliseconds behind the greatest one seen.
-    case age(Int64)
+    case age(milliseconds: Int64)
   }
 
   package struct Statistics: Hashable, Sendable {
@@ -105,9 +105,16 @@ package final class SeenIDs: StoreParticipant {
   }
 
   /// Adds an id that ``find(_:)`` did not find.
+  ///
+  /// - Throws: ``StoreError`` at the limit of 4,096 segments, about 10^9 ids.
   package func insert(
     _ hash: Hash128, offset: Int64, valueHash: UInt32, scope: UInt8 = 0, timestamp: Timestamp
-  ) {
+  ) throws(StoreError) {
+    if active.count >= Self.segmentIDsMax && segments.count == Self.segmentsMax {
+      throw StoreError(
+        .failed, "\(count) ids are the limit of one task; give the ids a retention",
+        store: "ids")
+    }
     if !isTouched {
       isTouched = true
       interval.touched.append(index)
@@ -149,7 +156,9 @@ package final class SeenIDs: StoreParticipant {
     let first = active.count - pending.count
     try tables.append(
       transaction, first: first, hashes: active.hashes[first...], places: pending)
-    if interval.isCommitting && isFull { try seal(transaction) }
+    if interval.isCommitting && isFull && segments.count < Self.segmentsMax {
+      try seal(transaction)
+    }
     if interval.isCommitting { try dropOld(transaction) }
   }
 
@@ -167,11 +176,6 @@ package final class SeenIDs: StoreParticipant {
   }
 
   private func seal(_ transaction: Transaction) throws(StoreError) {
-    guard segments.count < Self.segmentsMax else {
-      throw StoreError(
-        .failed, "\(count) ids are the limit of one task; give the ids a retention",
-        store: "ids")
-    }
     var records: [IDRecord] = []
     records.reserveCapacity(active.count)
     try tables.forEachActive(transaction) { records.append($0) }
