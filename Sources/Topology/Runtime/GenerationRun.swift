@@ -113,7 +113,7 @@ package final class GenerationRun {
     let offsets = try log.offsets(of: input.topicPartition)
     input.limit = options.limitsByPartition[input.topicPartition]
     if input.last == nil, input.position == 0 {
-      input.position = options.start[input.topicPartition] ?? offsets.lowerBound
+      input.begin(at: options.start[input.topicPartition] ?? offsets.lowerBound)
       if offsets.lowerBound > 0 {
         report(
           "\(input.topicPartition) begins at offset \(offsets.lowerBound): what the log removed "
@@ -124,6 +124,11 @@ package final class GenerationRun {
       topology.sources.first { $0.topic == input.topicPartition.topic }?.isCompacted ?? false
     try ResumeCheck.check(
       offsets, for: input, isCompacted: isCompacted, allowTruncated: options.allowTruncated)
+    if let last = input.last, offsets.lowerBound > last.offset {
+      // Only later records remain: nothing says that the log is another, nothing that it is not.
+      task.counters[.unverified] += 1
+      input.skip(to: offsets.lowerBound)
+    }
   }
 
   /// Runs on the calling thread and those it needs until ``stop()`` or until every task reached
@@ -135,7 +140,8 @@ package final class GenerationRun {
     let buffers = FetchBuffers(bytesMax: options.bufferBytes)
     let fetch = FetchLoop(reader: try log.makeReader(options.reader), buffers: buffers)
     let count = max(1, min(options.threads, tasks.count))
-    let groups = GroupProgress(topology.group, log: options.publishes ? log.groupOffsets : nil)
+    let groups = GroupProgress(
+      topology.group, log: options.publishes ? log.groupOffsets : nil, report: report)
     let loops = (0..<count).map { number in
       let mine = tasks.indices.filter { $0 % count == number }
       return TaskLoop(
@@ -225,6 +231,10 @@ package final class GenerationRun {
         loop.wake.sleep(atMost: .milliseconds(200))
       }
       try loop.finish()
+    } catch let error as TaskError where error.code == .recordFailed {
+      // What came before the record is whole; its position is to stand right before it.
+      do { try loop.finish() } catch { shared.fail(error) }
+      shared.fail(error)
     } catch {
       shared.fail(error)
     }
@@ -321,9 +331,14 @@ final class GroupProgress: Sendable {
   private let group: String
   private let offsets: (any GroupOffsets)?
 
-  init(_ group: String, log offsets: (any GroupOffsets)?) {
+  private let report: @Sendable (String) -> Void
+
+  init(
+    _ group: String, log offsets: (any GroupOffsets)?, report: @escaping @Sendable (String) -> Void
+  ) {
     self.group = group
     self.offsets = offsets
+    self.report = report
   }
 
   /// Called after each commit, on the task's thread.
@@ -331,7 +346,9 @@ final class GroupProgress: Sendable {
     guard let offsets else { return }
     // Not before the interval is durable: nothing leaves a task earlier.
     try task.state.makeDurable()
-    try offsets.commit(group: group, task.positions)
+    do { try offsets.commit(group: group, task.positions) } catch {
+      report("consumer group '\(group)' was not told the positions: \(error)")
+    }
   }
 }
 

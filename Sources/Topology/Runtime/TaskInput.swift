@@ -18,6 +18,8 @@ final class TaskInput {
   /// The record before the position has not been compared yet.
   var awaitsCheck: Bool
 
+  /// Where the last fetch ended: past what lies behind the last buffered record, too.
+  private var fetched: Offset = 0
   private var batches: [RecordBatch] = []
   private var head = 0
   /// The next record in the first batch.
@@ -68,7 +70,7 @@ final class TaskInput {
         valueHash: UInt64(bitPattern: words[slots.lastHash]))
     awaitsCheck = last != nil
     batches = []
-    (head, cursor, endOffset) = (0, 0, nil)
+    (head, cursor, endOffset, fetched) = (0, 0, nil, position)
     batchNumber += 1
   }
 
@@ -83,7 +85,20 @@ final class TaskInput {
   }
 
   /// Where reading resumes: at the last record consumed, so that it can be compared.
-  var fetchPosition: Offset { last?.offset ?? position }
+  var fetchPosition: Offset { awaitsCheck ? last?.offset ?? position : position }
+
+  /// Goes on where the log still has records; the last one consumed is no longer there.
+  func skip(to offset: Offset) {
+    position = max(position, offset)
+    fetched = position
+    awaitsCheck = false
+  }
+
+  /// Begins a fresh input somewhere else than at 0.
+  func begin(at offset: Offset) {
+    position = offset
+    fetched = offset
+  }
 
   /// Records at or beyond it are not taken; `nil` takes all.
   var limit: Offset?
@@ -106,6 +121,7 @@ final class TaskInput {
 
   func offer(_ batch: RecordBatch) {
     endOffset = batch.endOffset
+    fetched = max(fetched, batch.nextOffset)
     if batch.count > 0 {
       batches.append(batch)
     } else if !hasRecord {
@@ -122,7 +138,7 @@ final class TaskInput {
       position = batch.entries[cursor - 1].offset + 1
       return
     }
-    position = batch.nextOffset
+    position = head + 1 == batches.count ? fetched : batch.nextOffset
     cursor = 0
     head += 1
     batchNumber += 1

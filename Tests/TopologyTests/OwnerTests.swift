@@ -1,0 +1,205 @@
+import Foundation
+import StateStore
+import StreamCore
+import Testing
+import Topology
+import TopologyTesting
+
+/// The process around the tasks: threads, ownership, requests, rebuilds.
+@Suite("Owner")
+struct OwnerTests {
+  /// A log of counts by key in 4 partitions, and a topology that counts them and copies them out.
+  private final class Setting {
+    let log = SimulatedLog()
+    let root = NSTemporaryDirectory() + "projector-owner-" + UUID().uuidString
+    let topology: Topology
+
+    init(version: Int = 1) throws {
+      topology = try Self.topology(version: version)
+      try log.administration?.createTopic("in", partitions: 4, retention: TopicRetention())
+    }
+
+    static func topology(version: Int) throws -> Topology {
+      let builder = StreamsBuilder("owned")
+      let stream = builder.stream("in", key: StringSerde(), value: StringSerde())
+      stream.filter(version: version) { $1 != "ignored" }
+        .groupByKey().count(named: "counts").view()
+      stream.to("out", key: StringSerde(), value: StringSerde())
+      return try builder.build()
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: root) }
+
+    func send(_ count: Int, from first: Int = 0) throws {
+      let records = (first..<first + count).map { number in
+        ProducerRecord(
+          key: Array("k\(number % 100)".utf8), value: Array("v\(number)".utf8),
+          headers: [Header("eventId", "e\(number)")],
+          timestamp: Timestamp(milliseconds: Int64(number)))
+      }
+      _ = try log.makeAppender().append(records, to: "in")
+    }
+
+    func owner(threads: Int = 2) throws -> TopologyOwner {
+      var options = RunOptions()
+      options.threads = threads
+      options.budget.records = 300
+      options.reader = ReaderOptions(batchRecordsMax: 37)
+      return try TopologyOwner(
+        topology, stateRoot: root, log: log, options: options, clock: SystemWallClock(),
+        report: { _ in })
+    }
+
+    var directory: StateDirectory { StateDirectory(root: root, topology: "owned") }
+
+    /// Rows and counters as a driver on the same state sees them.
+    func counts() throws -> [String: String] {
+      let engine = try ManualEngine(
+        topology, log: log, directory: directory, options: RunOptions(),
+        clock: SystemWallClock(), report: { _ in })
+      defer { engine.close() }
+      return try engine.rows("counts")
+    }
+
+    func outputs() throws -> Int {
+      try (0..<4).reduce(0) { try $0 + log.offsets(of: TopicPartition("out", $1)).count }
+    }
+  }
+
+  @Test("a run until the end processes everything once, whatever the threads", arguments: 1...4)
+  func untilEnd(threads: Int) throws {
+    let setting = try Setting()
+    try setting.send(5_000)
+    try setting.owner(threads: threads).run(untilEnd: true)
+    try setting.send(5_000, from: 2_500)
+    try setting.owner(threads: threads).run(untilEnd: true)
+    #expect(try setting.counts().values.allSatisfy { $0 == "75" })
+    #expect(try setting.counts().count == 100)
+    #expect(try setting.outputs() == 7_500)
+  }
+
+  @Test("a second process on the same state is refused")
+  func locked() throws {
+    let setting = try Setting()
+    let first = try setting.owner()
+    let error = #expect(throws: StoreError.self) { _ = try setting.owner() }
+    #expect(error?.code == .locked)
+    withExtendedLifetime(first) {}
+  }
+
+  @Test("a rewind rebuilds the same rows in a new generation, and sends nothing again")
+  func rewind() throws {
+    let setting = try Setting()
+    try setting.send(3_000)
+    try setting.owner().run(untilEnd: true)
+    let before = try setting.counts()
+    let owner = try setting.owner()
+    try owner.rewind(
+      try RewindPlan.make(
+        setting.topology, to: .earliest, options: RewindOptions(), log: setting.log))
+    #expect(try setting.directory.current() == 2)
+    #expect(try setting.counts() == before)
+    #expect(try setting.outputs() == 3_000)
+  }
+
+  @Test("a rewind goes on while the old generation serves, and later records follow")
+  func onlineRewind() throws {
+    let setting = try Setting()
+    try setting.send(2_000)
+    let owner = try setting.owner()
+    let queue = RequestQueue(setting.directory)
+    let running = Background { try owner.run(untilEnd: false) }
+    try queue.submit(
+      Request(
+        id: "r1", verb: "rewind", arguments: ["to": "earliest"],
+        deadline: SystemWallClock().now() + .seconds(60)))
+    var reply: Reply?
+    while reply == nil, !running.hasEnded { reply = try queue.takeReply("r1") }
+    #expect(reply == Reply(succeeded: true, message: "generation 000002 serves"))
+    try setting.send(1_000, from: 2_000)
+    while try setting.outputs() < 3_000, !running.hasEnded {}
+    owner.stop()
+    try running.join()
+    #expect(try setting.directory.current() == 2)
+    #expect(try setting.counts().values.allSatisfy { $0 == "30" })
+    #expect(try setting.outputs() == 3_000)
+  }
+
+  @Test("a changed topology is refused with what changed, its old state untouched")
+  func changedLineage() throws {
+    let setting = try Setting()
+    try setting.send(100)
+    try setting.owner().run(untilEnd: true)
+    let changed = try TopologyOwner(
+      try Setting.topology(version: 2), stateRoot: setting.root, log: setting.log,
+      options: RunOptions(), clock: SystemWallClock(), report: { _ in })
+    let error = #expect(throws: StoreError.self) { try changed.run(untilEnd: true) }
+    #expect(error?.code == .lineageChanged)
+    #expect(error?.message.contains("version 2") == true)
+  }
+
+  @Test("removed records stop a start that needs them, and a rewind behind them")
+  func recordsGone() throws {
+    let setting = try Setting()
+    try setting.send(1_000)
+    try setting.owner().run(untilEnd: true)
+    try setting.send(1_000, from: 1_000)
+    for partition in 0..<4 {
+      let end = try setting.log.offsets(of: TopicPartition("in", partition)).upperBound
+      setting.log.removeStart(of: TopicPartition("in", partition), before: end)
+    }
+    let start = #expect(throws: TaskError.self) { try setting.owner().run(untilEnd: true) }
+    #expect(start?.code == .recordsGone)
+    let rewind = #expect(throws: TaskError.self) {
+      _ = try RewindPlan.make(
+        setting.topology, to: .earliest, options: RewindOptions(), log: setting.log)
+    }
+    #expect(rewind?.code == .recordsGone)
+    #expect(rewind?.topicPartition == TopicPartition("in", 0))
+  }
+
+  @Test("a log that does not hold what the state was built from is refused")
+  func diverged() throws {
+    let setting = try Setting()
+    try setting.send(1_000)
+    try setting.owner().run(untilEnd: true)
+    let partition = TopicPartition("in", 1)
+    let end = try setting.log.offsets(of: partition).upperBound
+    setting.log.diverge(partition, at: end - 1)
+    try setting.send(400, from: 1_000)
+    let error = #expect(throws: TaskError.self) { try setting.owner().run(untilEnd: true) }
+    #expect(error?.code == .diverged)
+  }
+}
+
+/// Runs something on a thread of its own and keeps what it threw.
+final class Background: @unchecked Sendable {
+  // `failure` and `isDone` are guarded by `condition`.
+  private let condition = NSCondition()
+  private var isDone = false
+  private var failure: (any Error)?
+
+  init(_ body: @escaping () throws -> Void) {
+    // The closure is handed to that one thread.
+    nonisolated(unsafe) let body = body
+    Thread.detachNewThread {
+      var failure: (any Error)?
+      do { try body() } catch { failure = error }
+      self.condition.withLock {
+        self.isDone = true
+        self.failure = failure
+        self.condition.broadcast()
+      }
+    }
+  }
+
+  var hasEnded: Bool { condition.withLock { isDone } }
+
+  func join() throws {
+    condition.lock()
+    while !isDone { condition.wait() }
+    let failure = failure
+    condition.unlock()
+    if let failure { throw failure }
+  }
+}
