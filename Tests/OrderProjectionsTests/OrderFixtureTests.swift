@@ -100,6 +100,20 @@ import TopologyTesting
     }
   }
 
+  @Test func fixtureSurvivesACrashAfterEachRecord() throws {
+    let undisturbed = try TopologyTestDriver(orderProjections())
+    try undisturbed.send(Self.fixture)
+    for taken in 0...Self.fixture.count {
+      let driver = try TopologyTestDriver(orderProjections())
+      try driver.append(Self.fixture.map(\.producerRecord), to: "order-events")
+      try driver.process(taken)
+      try driver.crash()
+      try driver.run()
+      #expect(try driver.rows("orders") == undisturbed.rows("orders"), "after \(taken)")
+      #expect(driver.counters == undisturbed.counters, "after \(taken)")
+    }
+  }
+
   @Test func deadLettersAreComplete() throws {
     let driver = try TopologyTestDriver(orderProjections())
     try driver.send(Self.fixture)

@@ -171,7 +171,7 @@ import TopologyTesting
 
   @Test("a whole log ends as its oracle says", arguments: [UInt64(1), 2, 3], [1, 700])
   func workload(seed: UInt64, commitEvery: Int) throws {
-    var plan = OrderWorkloadPlan.demo(events: commitEvery == 1 ? 1_500 : 8_000, seed: seed)
+    var plan = OrderWorkloadPlan.demo(events: commitEvery == 1 ? 600 : 6_000, seed: seed)
     plan.overtakenPerThousand = 50
     plan.ordersInFlight = 100
     var workload = OrderWorkload(plan)
@@ -182,6 +182,8 @@ import TopologyTesting
     let driver = try TopologyTestDriver(
       orderProjections(), partitions: 3, commitEvery: commitEvery)
     try driver.append(records, to: "order-events")
+    try driver.process(records.count / 2)
+    try driver.crash()
     try driver.run()
     let rows = try driver.rows("orders").mapValues { Array($0.utf8) }
     #expect(rows == oracle.allRows)
