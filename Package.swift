@@ -58,13 +58,16 @@ let package = Package(
     .executableTarget(
       name: "LogWorker", dependencies: ["EmbeddedLog", "StreamCore"], path: "Tests/LogWorker",
       swiftSettings: strict),
+    .target(
+      name: "MockCluster", dependencies: ["CRdKafka"], path: "Tests/MockCluster",
+      swiftSettings: strict),
     .testTarget(
       name: "EmbeddedLogTests",
       dependencies: ["EmbeddedLog", "LogWorker", "StateStore", "StreamCore", "TopologyTesting"],
       swiftSettings: strict),
     .testTarget(
       name: "KafkaLogTests",
-      dependencies: ["KafkaLog", "CRdKafka", "StreamCore", "TopologyTesting"],
+      dependencies: ["KafkaLog", "MockCluster", "StreamCore", "TopologyTesting"],
       swiftSettings: strict),
     .testTarget(
       name: "TopologyTests",

@@ -1,0 +1,116 @@
+import StreamCore
+import Synchronization
+
+/// Appends with acks=all and idempotence, waiting for every delivery report.
+final class KafkaAppender: RecordAppender {
+  private struct State {
+    var producer: Producer?
+    /// Partition counts of the topics appended to.
+    var partitions: [String: Int] = [:]
+  }
+  private let log: KafkaLog
+  private let state: Mutex<State>
+
+  init(_ log: KafkaLog) throws(LogError) {
+    self.log = log
+    let producer = try Producer(log.settings)
+    state = Mutex(State(producer: producer))
+  }
+
+  /// Where librdkafka had to repeat a request whose answer was lost, the broker may confirm a
+  /// record without its offset: its result then has offset -1.
+  func append(_ records: [ProducerRecord], to topic: String) throws(LogError) -> [AppendResult] {
+    guard !records.isEmpty else { return [] }
+    let producer = try currentProducer()
+    try check(records, topic, producer)
+    let deliveries = Deliveries(count: records.count)
+    var refused: LogError?
+    do throws(LogError) {
+      for (index, record) in records.enumerated() {
+        try producer.send(record, to: topic, deliveries, index)
+      }
+    } catch {
+      refused = error
+    }
+    deliveries.wait()
+    do throws(LogError) {
+      if let refused { throw refused }
+      return try producer.results(deliveries, topic)
+    } catch {
+      if error.code == .topicMissing {
+        state.withLock { $0.partitions[topic] = nil }
+        throw .topicMissing(topic, at: log.url)
+      }
+      throw error
+    }
+  }
+
+  /// The producer, made anew where librdkafka has given the old one up.
+  private func currentProducer() throws(LogError) -> Producer {
+    do {
+      return try state.withLock { state in
+        guard let producer = state.producer else {
+          preconditionFailure("append after close")
+        }
+        guard producer.isFatal else { return producer }
+        let fresh = try Producer(log.settings)
+        // The old one ends when the last append that uses it has returned.
+        state.producer = fresh
+        return fresh
+      }
+    } catch let error as LogError {
+      throw error
+    } catch {
+      throw LogError(.failed, "\(error)")
+    }
+  }
+
+  /// Finds what can be refused before anything is sent.
+  private func check(_ records: [ProducerRecord], _ topic: String, _ producer: Producer)
+    throws(LogError)
+  {
+    let count: Int
+    if let known = state.withLock({ $0.partitions[topic] }) {
+      count = known
+    } else {
+      guard let asked = try log.control.cluster().partitions[topic] else {
+        throw .topicMissing(topic, at: log.url)
+      }
+      state.withLock { $0.partitions[topic] = asked }
+      count = asked
+    }
+    for (index, record) in records.enumerated() {
+      if let partition = record.partition, !(0..<count).contains(partition) {
+        throw .partitionMissing(TopicPartition(topic, partition), count: count)
+      }
+      let size = record.sizeInKafka
+      guard size <= producer.recordBytesMax else {
+        throw LogError(
+          .recordRejected,
+          "record \(index + 1) of \(records.count) for '\(topic)' has \(size) bytes of key, value and "
+            + "headers, and Kafka option 'message.max.bytes' allows \(producer.recordBytesMax)")
+      }
+    }
+  }
+
+  func close() {
+    let producer = state.withLock { state in
+      defer { state.producer = nil }
+      return state.producer
+    }
+    producer?.close()
+  }
+}
+
+extension ProducerRecord {
+  /// What librdkafka counts against `message.max.bytes`: a header has two lengths of up to ten
+  /// bytes each (rd_kafka_headers_serialized_size).
+  fileprivate var sizeInKafka: Int {
+    var size = (key?.count ?? 0) + (value?.count ?? 0)
+    for header in headers { size += 20 + header.name.utf8.count + (header.value?.count ?? 0) }
+    if let timestamp, HiddenTime.isNeeded(timestamp) {
+      size += 20 + HiddenTime.header.utf8.count + String(timestamp.milliseconds).utf8.count
+    }
+    return size
+  }
+}

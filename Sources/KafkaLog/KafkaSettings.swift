@@ -1,0 +1,131 @@
+import StreamCore
+
+/// What a log's URL and options say, checked, and what librdkafka is therefore told.
+struct KafkaSettings: Sendable {
+  let url: String
+  /// `host:port[,host:port]`.
+  let brokers: String
+  /// Librdkafka's properties as the user gave them.
+  let passed: [String: String]
+  /// How long a request may take before it fails as unreachable.
+  let requestTimeout: Duration
+  /// How long all brokers may be down before a reader's poll says so; `nil`: it waits on.
+  let unreachableAfter: Duration?
+
+  static let requestTimeoutName = "projector.request.timeout.ms"
+  static let unreachableAfterName = "projector.unreachable.after.ms"
+
+  init(url: String, options: [String: String]) throws(LogError) {
+    self.url = url
+    self.brokers = try Self.brokers(of: url)
+    var passed = options
+    let timeout = try Self.milliseconds(passed.removeValue(forKey: Self.requestTimeoutName))
+    self.requestTimeout = timeout ?? .seconds(5)
+    self.unreachableAfter = try Self.milliseconds(
+      passed.removeValue(forKey: Self.unreachableAfterName))
+    for (name, value) in passed.sorted(by: { $0.key < $1.key }) {
+      try Self.check(name, value)
+    }
+    self.passed = passed
+  }
+
+  private static func brokers(of url: String) throws(LogError) -> String {
+    let scheme = "kafka://"
+    guard url.hasPrefix(scheme) else {
+      throw LogError(.invalid, "'\(url)' is no Kafka URL; write kafka://host:port[,host:port]")
+    }
+    let brokers = url.dropFirst(scheme.count)
+    for broker in brokers.split(separator: ",", omittingEmptySubsequences: false) {
+      let colon = broker.lastIndex(of: ":")
+      let port = colon.flatMap { UInt16(broker[broker.index(after: $0)...]) }
+      guard let colon, colon > broker.startIndex, let port, port > 0,
+        !broker.contains("/"), !broker.contains(" ")
+      else {
+        throw LogError(
+          .invalid,
+          "'\(broker)' in '\(url)' is no broker; write kafka://host:port[,host:port]")
+      }
+    }
+    return String(brokers)
+  }
+
+  private static func milliseconds(_ text: String?) throws(LogError) -> Duration? {
+    guard let text else { return nil }
+    guard let value = Int32(text), value > 0 else {
+      throw LogError(.invalid, "'\(text)' is no positive number of milliseconds")
+    }
+    return .milliseconds(Int64(value))
+  }
+
+  /// Properties that the engine's promises rest on, with the one value each may have; `nil` where
+  /// none may be given.
+  private static let owned: [String: (values: [String]?, reason: String)] = [
+    "bootstrap.servers": (nil, "the brokers are named in the log's URL"),
+    "metadata.broker.list": (nil, "the brokers are named in the log's URL"),
+    "enable.auto.commit": (["false"], "positions are committed with the state they belong to"),
+    "auto.commit.enable": (["false"], "positions are committed with the state they belong to"),
+    "enable.auto.offset.store": (["false"], "positions are kept with the state"),
+    "enable.partition.eof": (["true"], "the engine waits for an input until its end is known"),
+    "isolation.level": (["read_committed"], "aborted records must not reach a view"),
+    "auto.offset.reset": (
+      ["error"], "a position outside the log is an error, never silently another position"
+    ),
+    "allow.auto.create.topics": (["false"], "topics are made by 'projector topics create'"),
+    "partitioner": (["murmur2_random"], "a key must have the partition the Java client gives it"),
+    "acks": (["all", "-1"], "an append has to survive the loss of a broker"),
+    "request.required.acks": (["all", "-1"], "an append has to survive the loss of a broker"),
+    "enable.idempotence": (["true"], "a retry must not repeat a record"),
+    "transactional.id": (nil, "it is derived from the topology"),
+    "test.mock.num.brokers": (nil, "each client would have a cluster of its own"),
+  ]
+
+  private static func check(_ name: String, _ value: String) throws(LogError) {
+    guard let rule = owned[name] else { return }
+    if let values = rule.values, values.contains(value.lowercased()) { return }
+    let allowed = rule.values.map { "stays '\($0[0])'" } ?? "cannot be given"
+    throw LogError(
+      .invalid, "Kafka option '\(name)' \(allowed): \(rule.reason); remove it")
+  }
+
+  /// Properties of a consumer, later ones overriding earlier ones. `group` is `nil` for readers:
+  /// librdkafka's manual assignment needs some group's name, though nothing is committed to it.
+  func consumer(group: String? = nil) -> [(name: String, value: String)] {
+    var properties = [
+      ("client.id", "projector"), ("group.id", "projector"), ("check.crcs", "true"),
+      // The end of a partition is known only with an empty answer, which brokers hold back for
+      // this long: an input that waits for another's end would wait for it.
+      ("fetch.wait.max.ms", "100"),
+    ]
+    properties += passed.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    properties += [
+      ("bootstrap.servers", brokers), ("enable.auto.commit", "false"),
+      ("enable.auto.offset.store", "false"), ("enable.partition.eof", "true"),
+      ("isolation.level", "read_committed"), ("auto.offset.reset", "error"),
+      ("allow.auto.create.topics", "false"),
+    ]
+    if let group {
+      properties.append(("group.id", group))
+      // Such a client is no member: the session's limit is only how long librdkafka keeps a commit
+      // for a coordinator it cannot find, and a close waits for that.
+      properties.append(("session.timeout.ms", "\(requestTimeout.millisecondsForC)"))
+    }
+    return properties
+  }
+
+  /// Properties of a producer, later ones overriding earlier ones.
+  var producer: [(name: String, value: String)] {
+    var properties = [
+      ("client.id", "projector"),
+      // Appends come as whole batches: waiting for more only delays them.
+      ("linger.ms", "1"),
+      // The Java client's delivery.timeout.ms.
+      ("message.timeout.ms", "120000"),
+    ]
+    properties += passed.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    properties += [
+      ("bootstrap.servers", brokers), ("enable.idempotence", "true"), ("acks", "all"),
+      ("partitioner", "murmur2_random"), ("allow.auto.create.topics", "false"),
+    ]
+    return properties
+  }
+}

@@ -1,0 +1,202 @@
+import CRdKafka
+package import StreamCore
+
+/// Reads assigned partitions of a ``KafkaLog``.
+///
+/// A read-committed end is known in two ways. Librdkafka says so when an answer is empty; and
+/// where the position reaches the log's end as of the last answer, no record, open transaction
+/// or marker lies behind it, so the read-committed end is there as well, without waiting for an
+/// empty answer.
+@safe package final class KafkaReader: RecordReader {
+  private let log: KafkaLog
+  private let options: ReaderOptions
+  private let queue: ConsumerQueue
+  private var inboxes: [TopicPartition: PartitionInbox] = [:]
+  /// Inboxes by librdkafka's topic handle and partition, so that a message needs no name.
+  private var routes: [UnsafeRawPointer: [Int32: PartitionInbox]] = unsafe [:]
+  private var scratch: [UInt8] = []
+
+  /// Records that came before their partition's position and were not handed out.
+  package private(set) var droppedRecords = 0
+
+  init(_ log: KafkaLog, _ options: ReaderOptions) throws(LogError) {
+    precondition(options.batchRecordsMax > 0, "a batch holds at least one record")
+    self.log = log
+    self.options = options
+    queue = try ConsumerQueue(log.settings, capacity: max(options.batchRecordsMax, 1_000))
+  }
+
+  package func assign(_ positions: [TopicPartition: Offset]) throws(LogError) {
+    try log.check(positions.keys)
+    // Negative positions mean "end" and the like to librdkafka.
+    let valid = positions.filter { $0.value >= 0 }
+    forget()
+    try queue.assign(valid)
+    for (partition, position) in positions {
+      let inbox = PartitionInbox(partition, position: position)
+      if position < 0 { inbox.failure = outOfRange(inbox) }
+      inboxes[partition] = inbox
+    }
+  }
+
+  private func forget() {
+    inboxes = [:]
+    unsafe routes = [:]
+  }
+
+  package func pause(_ topicPartition: TopicPartition) {
+    guard let inbox = inboxes[topicPartition], !inbox.isPaused else { return }
+    inbox.isPaused = true
+    queue.pause(topicPartition)
+  }
+
+  package func resume(_ topicPartition: TopicPartition) {
+    guard let inbox = inboxes[topicPartition], inbox.isPaused else { return }
+    inbox.isPaused = false
+    queue.resume(topicPartition)
+  }
+
+  package func poll(timeout: Duration) throws(LogError) -> [RecordBatch] {
+    let deadline = ContinuousClock.now + timeout
+    while true {
+      let batches = try nextBatches()
+      guard batches.isEmpty else {
+        _ = queue.wasWoken()
+        return batches
+      }
+      let left = deadline - .now
+      let count = receive(wait: max(left, .zero))
+      guard count == 0 else {
+        queue.client.events.brokerAnswered()
+        continue
+      }
+      try reportUnreachable()
+      return []
+    }
+  }
+
+  private func receive(wait: Duration) -> Int {
+    // Messages come in runs of one partition.
+    var last: (topic: OpaquePointer?, partition: Int32, inbox: PartitionInbox)?
+    return unsafe queue.receive(wait: wait) { message in
+      let topic = unsafe message.pointee.rkt
+      let partition = unsafe message.pointee.partition
+      if let run = unsafe last, unsafe run.topic == topic, unsafe run.partition == partition {
+        unsafe run.inbox.add(message)
+      } else if let inbox = unsafe inbox(topic, partition) {
+        unsafe inbox.add(message)
+        unsafe last = unsafe (topic, partition, inbox)
+      } else {
+        unsafe note(message)
+      }
+    }
+  }
+
+  private func inbox(_ topic: OpaquePointer?, _ partition: Int32) -> PartitionInbox? {
+    guard let topic = unsafe topic else { return nil }
+    let key = unsafe UnsafeRawPointer(topic)
+    if let known = unsafe routes[key]?[partition] { return known }
+    // SAFETY: a message keeps its topic handle alive; handles of assigned topics live on.
+    guard let name = unsafe rd_kafka_topic_name(topic),
+      let inbox = unsafe inboxes[TopicPartition(String(cString: name), Int(partition))]
+    else { return nil }
+    unsafe routes[key, default: [:]][partition] = inbox
+    return inbox
+  }
+
+  /// A message of no assigned partition: a stray of an earlier assignment, or an error of the
+  /// client, which librdkafka goes on trying about.
+  private func note(_ message: PartitionInbox.Message) {
+    if unsafe message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR,
+      let words = unsafe rd_kafka_message_errstr(message)
+    {
+      unsafe queue.client.events.say(String(cString: words))
+    }
+    unsafe rd_kafka_message_destroy(message)
+  }
+
+  /// - Throws: the failure of the first partition that has one; it stays until assigned anew.
+  private func nextBatches() throws(LogError) -> [RecordBatch] {
+    var batches: [RecordBatch] = []
+    for inbox in inboxes.values where !inbox.isPaused && !inbox.isEmpty {
+      var batch = inbox.nextBatch(
+        options, &scratch, dropped: &droppedRecords, explain: explain)
+      lookForEnd(&batch, inbox)
+      guard batch.count > 0 || batch.endOffset != nil || batch.nextOffset > inbox.position else {
+        continue
+      }
+      inbox.position = batch.nextOffset
+      if let end = batch.endOffset { inbox.saidEnd = end }
+      batches.append(batch)
+    }
+    guard batches.isEmpty else { return batches }
+    for inbox in inboxes.values where !inbox.isPaused {
+      if let failure = inbox.failure { throw failure }
+    }
+    return []
+  }
+
+  private func lookForEnd(_ batch: inout RecordBatch, _ inbox: PartitionInbox) {
+    guard batch.endOffset == nil, batch.count > 0, inbox.isEmpty,
+      let end = queue.lastSeenEnd(of: inbox.topicPartition)
+    else { return }
+    if end > batch.nextOffset, let position = queue.position(of: inbox.topicPartition) {
+      batch.nextOffset = max(batch.nextOffset, position)
+    }
+    if end == batch.nextOffset { batch.endOffset = end }
+  }
+
+  private func explain(_ error: rd_kafka_resp_err_t, _ inbox: PartitionInbox, _ words: String)
+    -> LogError?
+  {
+    let code = LogError.Code(error)
+    switch code {
+    case .offsetOutOfRange:
+      return outOfRange(inbox)
+    case .topicMissing:
+      return .topicMissing(inbox.topicPartition.topic, at: log.url)
+    case .partitionMissing, .corrupt, .unsupported:
+      return LogError(
+        code, "cannot read \(inbox.topicPartition) at \(log.url) from \(inbox.position): \(words)")
+    case .unreachable where error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+      return queue.client.failure(error, "read \(inbox.topicPartition)")
+    case _ where error == RD_KAFKA_RESP_ERR__FATAL:
+      return LogError(.failed, "librdkafka gave up reading \(inbox.topicPartition): \(words)")
+    default:
+      // Librdkafka tries again, as it does about a broker that goes away.
+      queue.client.events.say(words)
+      return nil
+    }
+  }
+
+  private func outOfRange(_ inbox: PartitionInbox) -> LogError {
+    let partition = inbox.topicPartition
+    let offsets = try? log.offsets(of: partition)
+    let range = offsets.map { "from \($0.lowerBound) to \($0.upperBound)" } ?? "unknown"
+    return LogError(
+      .offsetOutOfRange,
+      "position \(inbox.position) of \(partition) lies outside the log at \(log.url), whose offsets "
+        + "are \(range): records are gone, or this is another log than before")
+  }
+
+  /// Where the settings ask for it: says that all brokers have been down for long.
+  private func reportUnreachable() throws(LogError) {
+    guard let limit = log.settings.unreachableAfter,
+      let since = queue.client.events.allBrokersDownSince, .now - since >= limit
+    else { return }
+    // Nothing says that brokers came back while there was nothing to read: ask.
+    do {
+      _ = try queue.client.cluster()
+    } catch {
+      throw queue.client.failure(
+        RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "read for \(ContinuousClock.now - since)")
+    }
+  }
+
+  package func wake() { queue.wake() }
+
+  package func close() {
+    forget()
+    queue.close()
+  }
+}

@@ -1,0 +1,198 @@
+import Foundation
+import KafkaLog
+import MockCluster
+import StreamCore
+import Testing
+
+@Suite("Topics, offsets, groups")
+struct KafkaLogTests {
+  @Test("topics are listed by name; a missing one is nil and stays missing")
+  func topics() throws {
+    try withMockLog(topics: ["b": 3, "a": 1]) { log, _ in
+      let topics = try log.topics()
+      #expect(topics.map(\.name) == ["a", "b"])
+      #expect(topics.map(\.partitions) == [1, 3])
+      let (known, unknown) = (try log.topic("b"), try log.topic("c"))
+      #expect(known == TopicDescription(name: "b", partitions: 3))
+      #expect(unknown == nil)
+      let again = try log.topics()
+      #expect(again == topics)
+    }
+  }
+
+  @Test("offsets are those of the log")
+  func offsets() throws {
+    try withMockLog(topics: ["events": 2]) { log, _ in
+      #expect(try log.offsets(of: TopicPartition("events", 0)) == 0..<0)
+      _ = try log.appendAll(texts(0..<4, partition: 1), to: "events")
+      #expect(try log.offsets(of: TopicPartition("events", 1)) == 0..<4)
+      #expect(
+        try log.offset(of: TopicPartition("events", 0), at: Timestamp(milliseconds: 5)) == 0)
+      #expect(try log.offset(of: TopicPartition("events", 1), at: .epoch) == 0)
+      // The mock keeps no times, which must not look like "nothing that late".
+      #expect(
+        try log.offset(of: TopicPartition("events", 1), at: Timestamp(milliseconds: 5)) == nil)
+    }
+  }
+
+  @Test("a missing topic or partition is named, and nothing is created")
+  func missing() throws {
+    try withMockLog(topics: ["events": 2]) { log, _ in
+      let appender = try log.makeAppender()
+      defer { appender.close() }
+      try log.withReader { reader in
+        let topic = TopicPartition("order-events", 0)
+        let partition = TopicPartition("events", 2)
+        for error in [
+          try logError { try reader.assign([topic: 0]) },
+          try logError { _ = try log.offsets(of: topic) },
+          try logError { _ = try appender.append(texts([1]), to: "order-events") },
+        ] {
+          #expect(error.code == .topicMissing)
+          #expect(
+            error.message
+              == "there is no topic 'order-events' at \(log.url); create it with 'projector topics "
+              + "create order-events --partitions N --log \(log.url)'")
+        }
+        for error in [
+          try logError { try reader.assign([partition: 0]) },
+          try logError { _ = try log.offsets(of: partition) },
+          try logError { _ = try appender.append(texts([1], partition: 2), to: "events") },
+        ] {
+          #expect(error.code == .partitionMissing)
+          #expect(error.message.contains("has 2 partitions, counted from 0, and no partition 2"))
+        }
+      }
+      #expect(try log.topics().map(\.name) == ["events"])
+      #expect(try log.offsets(of: TopicPartition("events", 0)) == 0..<0)
+    }
+  }
+
+  @Test("a record that is too large is refused before anything is sent")
+  func oversized() throws {
+    try withMockLog(topics: ["events": 1], options: ["message.max.bytes": "2000"]) { log, _ in
+      let appender = try log.makeAppender()
+      defer { appender.close() }
+      let large = ProducerRecord(key: nil, value: [UInt8](repeating: 1, count: 2_001), partition: 0)
+      let error = try logError { _ = try appender.append(texts([1]) + [large], to: "events") }
+      #expect(error.code == .recordRejected)
+      #expect(
+        error.message
+          == "record 2 of 2 for 'events' has 2001 bytes of key, value and headers, and Kafka option "
+          + "'message.max.bytes' allows 2000")
+      #expect(try log.offsets(of: TopicPartition("events", 0)) == 0..<0)
+    }
+  }
+
+  @Test("what a group committed is kept, group by group")
+  func groups() throws {
+    try withMockLog(topics: ["events": 2]) { log, _ in
+      let groups = try #require(log.groupOffsets)
+      let partitions = (0..<2).map { TopicPartition("events", $0) }
+      #expect(try groups.committed(group: "order-projection", partitions) == [:])
+      try groups.commit(group: "order-projection", [partitions[0]: 7])
+      try groups.commit(group: "order-projection", [partitions[0]: 5, partitions[1]: 1])
+      try groups.commit(group: "other", [partitions[1]: 9])
+      let other = try KafkaLog.open(url: log.url)
+      defer { other.close() }
+      let seen = try #require(other.groupOffsets)
+      #expect(
+        try seen.committed(group: "order-projection", partitions)
+          == [partitions[0]: 5, partitions[1]: 1])
+      #expect(try seen.committed(group: "other", partitions) == [partitions[1]: 9])
+    }
+  }
+
+  @Test("what the mock cannot do is said, not pretended")
+  func unsupported() throws {
+    try withMockLog(topics: ["events": 1]) { log, _ in
+      let groups = try #require(log.groupOffsets)
+      let error = try logError {
+        try groups.delete(group: "order-projection", [TopicPartition("events", 0)])
+      }
+      #expect(error.code == .unsupported)
+      #expect(
+        error.message.hasPrefix(
+          "cannot delete the offsets of group 'order-projection' at \(log.url): "))
+      let administration = try #require(log.administration)
+      let invalid = try logError {
+        try administration.createTopic("new", partitions: 0, retention: TopicRetention())
+      }
+      #expect(invalid.code == .invalid)
+    }
+  }
+}
+
+@Suite("Unreachable brokers")
+struct UnreachableTests {
+  @Test("is reported within the request timeout, with brokers and cause")
+  func refused() throws {
+    // Port 1 is reserved and nobody listens there.
+    let log = try KafkaLog.open(
+      url: "kafka://127.0.0.1:1", options: ["projector.request.timeout.ms": "300"])
+    defer { log.close() }
+    let appender = try log.makeAppender()
+    defer { appender.close() }
+    try log.withReader { reader in
+      for error in [
+        try logError { _ = try log.topics() },
+        try logError { try reader.assign([TopicPartition("events", 0): 0]) },
+        try logError { _ = try appender.append(texts([1]), to: "events") },
+      ] {
+        #expect(error.code == .unreachable)
+        #expect(error.message.contains("kafka://127.0.0.1:1"))
+        #expect(error.message.contains("Connection refused"))
+      }
+      let groups = try #require(log.groupOffsets)
+      let commit = try logError {
+        try groups.commit(group: "g", [TopicPartition("events", 0): 1])
+      }
+      #expect(commit.code == .unreachable)
+    }
+  }
+
+  @Test("a broker that goes away while reading is waited for, and read on from")
+  func returning() throws {
+    let options = ["reconnect.backoff.max.ms": "200"]
+    try withMockLog(topics: ["events": 1], options: options) { log, cluster in
+      let appender = try log.makeAppender()
+      defer { appender.close() }
+      let partition = TopicPartition("events", 0)
+      _ = try appender.append(texts(0..<3), to: "events")
+      try log.withReader { reader in
+        try reader.assign([partition: 0])
+        #expect(try reader.read { $0.atEnd == [partition] }.records.count == 3)
+        cluster.setBrokers(up: false)
+        for _ in 0..<3 { #expect(try reader.poll(timeout: .milliseconds(100)).isEmpty) }
+        cluster.setBrokers(up: true)
+        _ = try appender.append(texts(3..<6), to: "events")
+        #expect(try reader.read { $0.atEnd == [partition] }.records.texts == ["3", "4", "5"])
+      }
+    }
+  }
+
+  @Test("where the settings ask for it, a poll reports brokers that stay away")
+  func reported() throws {
+    let options = [
+      "reconnect.backoff.max.ms": "200", "projector.request.timeout.ms": "300",
+      "projector.unreachable.after.ms": "100",
+    ]
+    try withMockLog(topics: ["events": 1], options: options) { log, cluster in
+      let partition = TopicPartition("events", 0)
+      try log.withReader { reader in
+        try reader.assign([partition: 0])
+        _ = try reader.read { $0.atEnd == [partition] }
+        cluster.setBrokers(up: false)
+        let error = try logError { _ = try reader.read { !$0.batches.isEmpty } }
+        #expect(error.code == .unreachable)
+        cluster.setBrokers(up: true)
+        _ = try log.appendAll(texts([1]), to: "events")
+        var reading = Reading()
+        for _ in 0..<600 where reading.records.isEmpty {
+          reading.batches += (try? reader.poll(timeout: .milliseconds(100))) ?? []
+        }
+        #expect(reading.records.texts == ["1"])
+      }
+    }
+  }
+}
