@@ -4,8 +4,27 @@ struct KafkaAdministration: TopicAdministration {
   let log: KafkaLog
 
   func createTopic(_ name: String, partitions: Int, retention: TopicRetention) throws(LogError) {
+    try check(name)
     try log.control.createTopic(
       name, partitions: partitions, configuration: retention.configuration)
+  }
+
+  /// Kafka's rule (org.apache.kafka.common.internals.Topic), so that an answer needs no broker.
+  private func check(_ name: String) throws(LogError) {
+    let isLegal = name.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
+        UInt8(ascii: "-"):
+        true
+      default: false
+      }
+    }
+    guard isLegal, (1...249).contains(name.utf8.count), name != ".", name != ".." else {
+      throw LogError(
+        .invalid,
+        "'\(name)' is no topic name: 1 to 249 letters, digits, dots, underscores and hyphens")
+    }
   }
 
   func deleteTopic(_ name: String) throws(LogError) {

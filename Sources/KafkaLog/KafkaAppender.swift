@@ -80,6 +80,13 @@ final class KafkaAppender: RecordAppender {
       count = asked
     }
     for (index, record) in records.enumerated() {
+      for name in record.headers.map(\.name) where name.utf8.count > 65_535 || name.utf8.contains(0)
+      {
+        throw LogError(
+          .recordRejected,
+          "record \(index + 1) of \(records.count) for '\(topic)' has a header name of "
+            + "\(name.utf8.count) bytes; at most 65535 and no zero byte can be sent")
+      }
       if let partition = record.partition, !(0..<count).contains(partition) {
         throw .partitionMissing(TopicPartition(topic, partition), count: count)
       }

@@ -84,6 +84,19 @@ struct KafkaLogTests {
     }
   }
 
+  @Test("a header name that cannot be sent is refused")
+  func headerNames() throws {
+    try withMockLog(topics: ["events": 1]) { log, _ in
+      for name in ["a\0b", String(repeating: "n", count: 65_536)] {
+        let record = ProducerRecord(key: nil, value: [1], headers: [Header(name, "v")])
+        let error = try logError { _ = try log.appendAll([record], to: "events") }
+        #expect(error.code == .recordRejected)
+      }
+      let range = try log.offsets(of: TopicPartition("events", 0))
+      #expect(range == 0..<0)
+    }
+  }
+
   @Test("what a group committed is kept, group by group")
   func groups() throws {
     try withMockLog(topics: ["events": 2]) { log, _ in
@@ -119,6 +132,12 @@ struct KafkaLogTests {
         try administration.createTopic("new", partitions: 0, retention: TopicRetention())
       }
       #expect(invalid.code == .invalid)
+      for name in ["", ".", "..", "a/b", "ä", String(repeating: "a", count: 250)] {
+        let error = try logError {
+          try administration.createTopic(name, partitions: 1, retention: TopicRetention())
+        }
+        #expect(error.code == .invalid, "\(name)")
+      }
     }
   }
 }

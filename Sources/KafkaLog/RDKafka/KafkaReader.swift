@@ -195,8 +195,11 @@ package import StreamCore
 
   package func wake() { queue.wake() }
 
+  /// Messages go before the queue, and that before librdkafka's threads.
   package func close() {
     forget()
     queue.close()
   }
+
+  deinit { close() }
 }

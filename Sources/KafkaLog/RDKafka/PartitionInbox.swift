@@ -144,8 +144,10 @@ extension RecordBatch {
       {
         return hidden
       }
+      // Kafka's names may be longer than ours, and nobody looks for such a name.
+      let length = min(unsafe name.length, Int(UInt16.max))
       unsafe EncodedHeaders.append(
-        name: UnsafeRawBufferPointer(start: name, count: name.length), value: content, to: &bytes)
+        name: UnsafeRawBufferPointer(start: name, count: length), value: content, to: &bytes)
     }
     return nil
   }
