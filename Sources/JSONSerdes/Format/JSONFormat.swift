@@ -8,19 +8,28 @@ public struct JSONFormat: DocumentFormat {
 }
 
 /// Finds declared fields of one JSON document after another, and lends it to decoders.
-public final class JSONReader: DocumentReader {
+@safe public final class JSONReader: DocumentReader {
   public typealias Document = JSONView
   @usableFromInline let parser = JSONParser()
   private let plan: PathPlan
-  @usableFromInline var fields: [FieldSlot]
+  // Behind pointers, because each access to a variable of a class is checked at run time.
+  @usableFromInline let fields: UnsafeMutablePointer<[FieldSlot]>
   /// Structural index of each declared value; -1 where it is absent.
-  private var places: [Int]
+  private let places: UnsafeMutableBufferPointer<Int32>
 
   /// - Parameter paths: names from the root down; an empty path is the root itself.
   public init(paths: [[String]]) {
     plan = PathPlan(paths)
-    fields = Array(repeating: .absent, count: paths.count)
-    places = Array(repeating: -1, count: paths.count)
+    unsafe fields = .allocate(capacity: 1)
+    unsafe fields.initialize(to: Array(repeating: .absent, count: paths.count))
+    unsafe places = .allocate(capacity: paths.count)
+    unsafe places.initialize(repeating: -1)
+  }
+
+  deinit {
+    unsafe fields.deinitialize(count: 1)
+    unsafe fields.deallocate()
+    unsafe places.deallocate()
   }
 
   @inlinable
@@ -29,12 +38,12 @@ public final class JSONReader: DocumentReader {
   ) throws -> Result {
     try parser.withDocument(bytes) { root in
       findFields()
-      return try body(root, fields)
+      return try body(root, unsafe fields.pointee)
     }
   }
 
   public func document(atPath index: Int) -> JSONView? {
-    let place = places[index]
+    let place = unsafe Int(places[index])
     guard place >= 0, parser.isBusy else { return nil }
     return unsafe JSONView(state: parser.state, index: place)
   }
@@ -47,10 +56,11 @@ public final class JSONReader: DocumentReader {
 
   @usableFromInline
   func findFields() {
-    unsafe fields.withUnsafeMutableBufferPointer { fields in
-      unsafe places.withUnsafeMutableBufferPointer { places in
-        unsafe FieldSearch(state: parser.state, plan: plan, fields: fields, places: places).run()
-      }
+    unsafe fields.pointee.withUnsafeMutableBufferPointer { fields in
+      unsafe FieldSearch(
+        state: parser.state, plan: plan.tables, fields: fields, places: places,
+        rootSlot: plan.rootSlot, copies: plan.copies
+      ).run()
     }
   }
 }

@@ -73,96 +73,21 @@ extension Instant {
       self = try unsafe Self.number(text)
       return
     }
-    self = try unsafe Self.dateTime(text, zone)
+    let time = try unsafe DateTimeText(text)
+    var seconds = time.local - Int64(time.offset)
+    if time.isLocal {
+      guard let zone else { throw .noZone }
+      guard let offset = zone.offset(atLocal: time.local) else { throw .outOfRange }
+      seconds = time.local - Int64(offset)
+    }
+    guard CivilDate.writable.contains(seconds) else { throw .outOfRange }
+    self.init(seconds: seconds, nanoseconds: time.nanoseconds)
   }
 
   /// - Throws: ``TimeError``.
   public init(parsing text: String, zone: (any ZoneRules)? = nil) throws(TimeError) {
     let bytes = Array(text.utf8)
     try self.init(parsing: bytes.span.bytes, in: 0..<bytes.count, zone: zone)
-  }
-
-  private static func dateTime(
-    _ text: UnsafeRawBufferPointer, _ zone: (any ZoneRules)?
-  ) throws(TimeError) -> Instant {
-    let count = text.count
-    func digits(_ position: Int, _ length: Int) throws(TimeError) -> Int {
-      guard position + length <= count else { throw .malformed }
-      var number = 0
-      for index in position..<position + length {
-        let digit = unsafe text[index] &- 0x30
-        guard digit <= 9 else { throw .malformed }
-        number = number * 10 + Int(digit)
-      }
-      return number
-    }
-    func byte(_ position: Int) -> UInt8 { position < count ? unsafe text[position] : 0 }
-
-    let year = try digits(0, 4)
-    let month = try digits(5, 2)
-    let day = try digits(8, 2)
-    let hour = try digits(11, 2)
-    let minute = try digits(14, 2)
-    let separator = byte(10)
-    guard byte(7) == 0x2D, separator | 0x20 == 0x74 || separator == 0x20, byte(13) == 0x3A
-    else { throw .malformed }
-    var position = 16
-    var second = 0
-    var nanoseconds: Int32 = 0
-    if byte(position) == 0x3A {
-      second = try digits(17, 2)
-      position = 19
-      if byte(position) == 0x2E || byte(position) == 0x2C {
-        position += 1
-        let first = position
-        var unit: Int32 = 100_000_000
-        while byte(position) &- 0x30 <= 9 {
-          nanoseconds += Int32(byte(position) &- 0x30) * unit
-          unit /= 10
-          position += 1
-        }
-        guard position > first else { throw .malformed }
-      }
-    }
-    guard (1...12).contains(month), day >= 1, hour < 24, minute < 60, second < 60,
-      day <= CivilDate.daysInMonth(year: year, month: month)
-    else { throw .outOfRange }
-    let local =
-      Int64(CivilDate.days(year: year, month: month, day: day)) * CivilDate.secondsPerDay
-      + Int64(hour * 3600 + minute * 60 + second)
-
-    var offset = 0
-    switch byte(position) {
-    case 0x5A, 0x7A:
-      position += 1
-    case 0x2B, 0x2D:
-      let sign = byte(position) == 0x2D ? -1 : 1
-      let hours = try digits(position + 1, 2)
-      position += 3
-      var minutes = 0
-      if byte(position) == 0x3A {
-        minutes = try digits(position + 1, 2)
-        position += 3
-      } else if byte(position) &- 0x30 <= 9 {
-        minutes = try digits(position, 2)
-        position += 2
-      }
-      guard minutes < 60, hours * 60 + minutes <= 18 * 60 else { throw .outOfRange }
-      offset = sign * (hours * 3600 + minutes * 60)
-    default:
-      guard position == count else { throw .malformed }
-      guard let zone else { throw .noZone }
-      guard let seconds = zone.offset(atLocal: local) else { throw .outOfRange }
-      offset = seconds
-    }
-    if byte(position) == 0x5B {
-      guard count > position + 2, byte(count - 1) == 0x5D else { throw .malformed }
-      position = count
-    }
-    guard position == count else { throw .malformed }
-    let seconds = local - Int64(offset)
-    guard CivilDate.writable.contains(seconds) else { throw .outOfRange }
-    return Instant(seconds: seconds, nanoseconds: nanoseconds)
   }
 
   /// Epoch milliseconds, or epoch seconds where there is a point.
