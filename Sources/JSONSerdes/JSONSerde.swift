@@ -28,6 +28,7 @@ public struct JSONSerde<Value>: Serde {
     bytes = []
     defer { bytes = writer.finish() }
     try write(value, &writer)
+    if let failure = writer.failure { throw failure }
   }
 
   @inlinable

@@ -154,6 +154,24 @@ struct SerdeTests {
     )
   }
 
+  struct Reading: JSONDecodable, JSONEncodable {
+    var value: Double
+    init(_ value: Double) { self.value = value }
+    init(json: JSONView) throws { value = try json.double() }
+    func encode(to writer: inout JSONWriter) { writer.value(value) }
+  }
+
+  @Test("a number without JSON fails the serde, not the process")
+  func noNumber() throws {
+    var bytes: [UInt8] = []
+    #expect(throws: SerdeError.self) {
+      try JSONSerde<Reading>().serialize(Reading(.infinity), into: &bytes)
+    }
+    bytes = []
+    try JSONSerde<Reading>().serialize(Reading(0.1), into: &bytes)
+    #expect(String(decoding: bytes, as: UTF8.self) == "0.1")
+  }
+
   @Test("the canonical form compares names by bytes")
   func canonical() throws {
     #expect(

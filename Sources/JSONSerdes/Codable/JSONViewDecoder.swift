@@ -13,7 +13,7 @@ struct JSONViewDecoder: Decoder {
   }
 
   func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
-    JSONUnkeyedDecoding(view: view, elements: Array(try view.elements()))
+    JSONUnkeyedDecoding(view: view, rest: try view.elements())
   }
 
   func singleValueContainer() throws -> any SingleValueDecodingContainer {
@@ -26,9 +26,10 @@ extension JSONView {
   ///
   /// - Throws: ``SerdeError``, or what the type's own initializer throws.
   public func decode<Value: Decodable>(codable type: Value.Type) throws -> Value {
-    if type == Decimal.self, let value = try decimal() as? Value { return value }
-    if type == Instant.self, let value = try instant() as? Value { return value }
-    if type == Timestamp.self, let value = try timestamp() as? Value { return value }
+    // SAFETY: the types are the same; a cast would look up the type's optional each time.
+    if type == Decimal.self { return unsafe unsafeBitCast(try decimal(), to: type) }
+    if type == Instant.self { return unsafe unsafeBitCast(try instant(), to: type) }
+    if type == Timestamp.self { return unsafe unsafeBitCast(try timestamp(), to: type) }
     return try Value(from: JSONViewDecoder(view: self))
   }
 
@@ -139,22 +140,34 @@ private struct JSONKeyedDecoding<Key: CodingKey>: KeyedDecodingContainerProtocol
 
 private struct JSONUnkeyedDecoding: UnkeyedDecodingContainer {
   let view: JSONView
-  let elements: [JSONView]
+  var rest: JSONElements
   var currentIndex = 0
 
+  init(view: JSONView, rest: JSONElements) {
+    self.view = view
+    self.rest = rest
+  }
+
   var codingPath: [any CodingKey] { view.codingPath }
-  var count: Int? { elements.count }
-  var isAtEnd: Bool { currentIndex == elements.count }
+  /// Known only by a walk over the elements.
+  var count: Int? { rest.reduce(currentIndex) { count, _ in count + 1 } }
+  var isAtEnd: Bool { rest.isAtEnd }
 
   mutating func take() throws -> JSONView {
-    guard !isAtEnd else { throw view.error("an array of only \(elements.count)") }
+    guard let element = rest.next() else {
+      throw view.error("an array of only \(currentIndex) elements")
+    }
     currentIndex += 1
-    return elements[currentIndex - 1]
+    return element
   }
 
   mutating func decodeNil() throws -> Bool {
-    guard !isAtEnd else { throw view.error("an array of only \(elements.count)") }
-    guard elements[currentIndex].isNull else { return false }
+    var ahead = rest
+    guard let element = ahead.next() else {
+      throw view.error("an array of only \(currentIndex) elements")
+    }
+    guard element.isNull else { return false }
+    rest = ahead
     currentIndex += 1
     return true
   }

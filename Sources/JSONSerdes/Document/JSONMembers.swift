@@ -203,6 +203,8 @@ public struct JSONElements: Sequence, IteratorProtocol {
     close = end - 1
   }
 
+  var isAtEnd: Bool { index >= close }
+
   @inlinable @inline(__always)
   public mutating func next() -> JSONView? {
     array.check()

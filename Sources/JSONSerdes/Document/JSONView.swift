@@ -23,7 +23,8 @@ public import StreamCore
   }
 
   public var kind: FieldSlot.Kind {
-    @inlinable get {
+    @inlinable @inline(__always)
+    get {
       check()
       return Self.kind(unsafe state.pointee.byte(Int(index)))
     }

@@ -10,6 +10,9 @@ public struct JSONWriter {
   public internal(set) var bytes: [UInt8]
   /// Whether a comma goes before what comes next.
   @usableFromInline var needsComma = false
+  /// The first value that JSON cannot express (`nan`, an infinity); null stands in its place, and
+  /// ``JSONSerde`` throws this.
+  public internal(set) var failure: SerdeError?
 
   /// - Parameter bytes: what is appended to.
   public init(appendingTo bytes: consuming [UInt8] = []) { self.bytes = bytes }
@@ -112,9 +115,13 @@ public struct JSONWriter {
     needsComma = true
   }
 
-  /// - Precondition: `value` is finite; JSON has no other numbers.
+  /// The shortest text of a finite number; any other is a ``failure``.
   public mutating func value(_ value: Double) {
-    precondition(value.isFinite, "JSON has no number for \(value)")
+    guard value.isFinite else {
+      if failure == nil { failure = SerdeError("JSON has no number for \(value)") }
+      null()
+      return
+    }
     separate()
     bytes.append(contentsOf: value.description.utf8)
     needsComma = true
