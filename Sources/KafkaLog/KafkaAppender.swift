@@ -73,7 +73,9 @@ final class KafkaAppender: RecordAppender {
     if let known = state.withLock({ $0.partitions[topic] }) {
       count = known
     } else {
-      guard let asked = try log.control.cluster().partitions[topic] else {
+      // Asked of the producer's own client, so that it is connected and knows the leaders: left to
+      // itself it looks for them once a second.
+      guard let asked = try producer.client.cluster().partitions[topic] else {
         throw .topicMissing(topic, at: log.url)
       }
       state.withLock { $0.partitions[topic] = asked }
