@@ -2,25 +2,46 @@ import StateStore
 public import StreamCore
 
 extension EmbeddedLog {
-  /// Lays out and appends records, once more if a topic was made anew meanwhile.
+  /// Appends records to one topic.
   func append(
-    _ records: [(topic: String, record: ProducerRecord)], keyless: Int = 0,
+    _ records: [ProducerRecord], to name: String, keyless: Int = 0,
     condition: ((Transaction) throws -> Void)? = nil,
     consequence: ((Transaction, EncodedAppend) throws -> Void)? = nil
   ) throws -> [AppendResult] {
+    try perform(records.count, keyless, condition, consequence) { append, topic in
+      let topic = try topic(name)
+      for record in records { try append.add(record, to: topic) }
+    }
+  }
+
+  /// Appends records to several topics, all or nothing.
+  func append(
+    _ records: [(topic: String, record: ProducerRecord)], keyless: Int,
+    condition: @escaping (Transaction) throws -> Void
+  ) throws -> [AppendResult] {
+    try perform(records.count, keyless, condition, nil) { append, topic in
+      var last: Topic?
+      for (name, record) in records {
+        let topic = try last?.name == name ? last ?? topic(name) : topic(name)
+        try append.add(record, to: topic)
+        last = topic
+      }
+    }
+  }
+
+  /// Lays out and appends records, once more if a topic was made anew meanwhile.
+  private func perform(
+    _ count: Int, _ keyless: Int, _ condition: ((Transaction) throws -> Void)?,
+    _ consequence: ((Transaction, EncodedAppend) throws -> Void)?,
+    _ fill: (inout EncodedAppend, (String) throws -> Topic) throws -> Void
+  ) throws -> [AppendResult] {
     var isRepeated = false
     while true {
-      var topics: [String: Topic] = [:]
-      for name in Set(records.map { $0.topic }) {
-        topics[name] = try knownTopic(name, anew: isRepeated)
-      }
-      let placed = try records.map { name, record in
-        guard let topic = topics[name] else { throw Topic.missing(name, in: url) }
-        return (topic, record)
-      }
+      var append = EncodedAppend(records: count, keyless: keyless, now: EncodedAppend.now())
+      try fill(&append) { name in try knownTopic(name, anew: isRepeated) }
+      append.finish()
       let request = AppendRequest(
-        self, try EncodedAppend(placed, keyless: keyless, now: EncodedAppend.now()),
-        condition: condition, consequence: consequence)
+        self, append, condition: condition, consequence: consequence)
       do {
         try commits.perform(request)
         return request.append.results
@@ -49,7 +70,7 @@ extension EmbeddedLog: IdempotentAppends {
       let last = LastBatch()
       do {
         return try append(
-          records.map { (topic, $0) },
+          records, to: topic,
           condition: { [tables] transaction in
             let stored = try transaction.value(tables.producers, key.raw)
             try last.check(stored, producer, sequence)
@@ -149,7 +170,7 @@ extension EmbeddedLog: ExpectedSequenceAppends {
     }
     return try logErrors {
       try append(
-        records.map { (topic, $0) },
+        records, to: topic,
         condition: { [self] transaction in
           let current = try sequence(transaction, key, topic)
           guard current == expectedSequence else {

@@ -9,10 +9,11 @@ import StreamCore
 ///     16  highest time of the partition up to the block's last record
 ///     24  highest time in the block
 ///     32  count (UInt32), format (UInt32)
-///     40  a record: time (Int64), lengths of key, value (-1 for null) and headers (Int32)
-///     …   the records' bytes: key, value, headers, one record behind the other
+///     40  the records' bytes: key, value, headers, one record behind the other
+///     …   a record: time (Int64), lengths of key, value (-1 for null) and headers (Int32)
 ///
-/// Numbers are little-endian. What is not known before the append stands in front, outside the
+/// Numbers are little-endian. The records' table stands last, so that neither writing nor reading
+/// moves the records themselves more than once. What is not known before the append stands in front, outside the
 /// hashed bytes, so that hashing them takes no time of the write transaction.
 enum Block {
   static let headerBytes = 40
@@ -62,6 +63,9 @@ struct BlockHeader {
   let newestSoFar: Int64
   let newest: Int64
 
+  /// Where the table of records begins.
+  private let table: Int
+
   var end: Offset { first + Offset(count) }
 
   /// - Parameter verify: whether the hash is compared, which reads the whole block.
@@ -75,9 +79,9 @@ struct BlockHeader {
     newestSoFar = Block.int64(block, 16)
     newest = Block.int64(block, 24)
     count = Int(Block.int32(block, 32))
-    let length = Block.headerBytes + count * Block.entryBytes
+    table = block.byteCount - count * Block.entryBytes
     guard first == offset, Block.int32(block, 36) == Block.format, count > 0,
-      length <= block.byteCount
+      table >= Block.headerBytes
     else { throw Block.corrupt(place(), offset) }
     if verify && hash != Block.seal(Block.hash(block), first: first, newest: newestSoFar) {
       throw Block.corrupt(place(), offset)
@@ -92,7 +96,7 @@ struct BlockHeader {
   ) throws(LogError) -> Bool {
     let skipped = Int(batch.nextOffset - first)
     var index = 0
-    var position = Block.headerBytes + count * Block.entryBytes
+    var position = Block.headerBytes
     while index < skipped {
       position += try length(block, index)
       index += 1
@@ -106,12 +110,13 @@ struct BlockHeader {
       position = next
       index += 1
     }
-    guard position <= block.byteCount else {
+    guard position <= table else {
       throw Block.corrupt("\(batch.topicPartition)", first)
     }
+    let table = table + skipped * Block.entryBytes
     unsafe block.extracting(begin..<position).withUnsafeBytes { packed in
       unsafe batch.append(packed: packed, count: index - skipped) { number in
-        let entry = Block.headerBytes + (skipped + number) * Block.entryBytes
+        let entry = table + number * Block.entryBytes
         return RecordBatch.PackedRecord(
           offset: first + Offset(skipped + number),
           timestamp: Timestamp(milliseconds: Block.int64(block, entry)),
@@ -125,7 +130,7 @@ struct BlockHeader {
   /// The offset of the first record at or after `time`.
   func offset(_ block: RawSpan, at time: Int64) -> Offset? {
     for index in 0..<count
-    where Block.int64(block, Block.headerBytes + index * Block.entryBytes) >= time {
+    where Block.int64(block, table + index * Block.entryBytes) >= time {
       return first + Offset(index)
     }
     return nil
@@ -133,7 +138,7 @@ struct BlockHeader {
 
   /// Bytes of one record.
   private func length(_ block: RawSpan, _ index: Int) throws(LogError) -> Int {
-    let entry = Block.headerBytes + index * Block.entryBytes
+    let entry = table + index * Block.entryBytes
     let key = Block.int32(block, entry + 8)
     let value = Block.int32(block, entry + 12)
     let headers = Block.int32(block, entry + 16)

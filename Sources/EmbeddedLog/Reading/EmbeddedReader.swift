@@ -112,6 +112,14 @@ final class EmbeddedReader: RecordReader {
     var cursor = try transaction.cursor(log.tables.blocks)
     let behind = Block.key(topic, partition, batch.nextOffset + 1)
     var found = try cursor.seek(before: behind.raw)
+    // Room for what will come by the partition's mean, so that the batch grows once.
+    let records = min(Int(clamping: state.end - batch.nextOffset), options.batchRecordsMax)
+    let mean = Int(clamping: state.bytes / (state.end - state.start)) + 1
+    let bytes = records.multipliedReportingOverflow(by: mean + mean / 16)
+    batch.reserve(
+      records: records,
+      bytes: bytes.overflow ? options.batchBytesMax : min(bytes.partialValue, options.batchBytesMax)
+    )
     while batch.nextOffset < state.end {
       guard found else { throw Block.corrupt("\(assignment.place)", batch.nextOffset) }
       let isWhole = try cursor.withEntry { key, block in

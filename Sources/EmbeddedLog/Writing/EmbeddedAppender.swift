@@ -15,7 +15,7 @@ final class EmbeddedAppender: RecordAppender {
         _ = try log.knownTopic(topic)
         return []
       }
-      return try log.append(records.map { (topic, $0) }, keyless: call & .max)
+      return try log.append(records, to: topic, keyless: call & .max)
     }
   }
 

@@ -12,7 +12,7 @@ struct EncodedAppend {
     var count = 0
     /// The offset its first record got, once appended.
     var first: Offset = 0
-    fileprivate var open = EncodedBlock.Builder()
+    fileprivate var open: EncodedBlock.Builder?
   }
 
   private(set) var runs: [Run] = []
@@ -24,46 +24,54 @@ struct EncodedAppend {
   static let bytesMax = 256 << 20
   static let recordBytesMax = 64 << 20
 
+  private var numbers: [TopicPartitionNumber: Int] = [:]
+  private var last: (place: TopicPartitionNumber, run: Int)?
+  private let keyless: Int
+  private let now: Timestamp
+  /// Whether blocks get their full size at once.
+  private let isLarge: Bool
+  private static let largeRecords = 200
+
   /// - Parameters:
-  ///   - topics: the topic of each record's name.
   ///   - keyless: chooses the partition of records without a key, the same for all of a call, so
   ///     that they share blocks (as Kafka's sticky partitioner).
+  ///   - now: the time of records that have none.
+  init(records: Int, keyless: Int, now: Timestamp) {
+    self.keyless = keyless
+    self.now = now
+    isLarge = records >= Self.largeRecords
+    places.reserveCapacity(records)
+  }
+
   /// - Throws: ``LogError`` with `.recordRejected` or `.partitionMissing`.
-  init(
-    _ records: [(topic: Topic, record: ProducerRecord)], keyless: Int, now: Timestamp
-  ) throws(LogError) {
-    places.reserveCapacity(records.count)
-    var numbers: [TopicPartitionNumber: Int] = [:]
-    var last: (place: TopicPartitionNumber, run: Int)?
-    for (topic, record) in records {
-      let place = TopicPartitionNumber(
-        topic: topic.number, partition: try Self.partition(record, topic, keyless))
-      let run: Int
-      if let last, last.place == place {
-        run = last.run
-      } else if let known = numbers[place] {
-        run = known
-      } else {
-        run = runs.count
-        numbers[place] = run
-        runs.append(Run(topic: topic, partition: place.partition))
-      }
-      last = (place, run)
-      try Self.check(record, topic)
-      places.append((run, runs[run].count))
-      runs[run].count += 1
-      runs[run].add(record, record.timestamp ?? now)
+  mutating func add(_ record: ProducerRecord, to topic: Topic) throws(LogError) {
+    let size = try Self.size(of: record, topic)
+    let place = TopicPartitionNumber(
+      topic: topic.number, partition: try Self.partition(record, topic, keyless))
+    let run: Int
+    if let last, last.place == place {
+      run = last.run
+    } else if let known = numbers[place] {
+      run = known
+    } else {
+      run = runs.count
+      numbers[place] = run
+      runs.append(Run(topic: topic, partition: place.partition))
     }
-    for index in runs.indices {
-      runs[index].close()
-      bytes += runs[index].blocks.reduce(0) { $0 + $1.bytes.count }
-    }
+    last = (place, run)
+    places.append((run, runs[run].count))
+    runs[run].add(record, record.timestamp ?? now, size, isLarge: isLarge)
+    bytes += size + Block.entryBytes
     guard bytes <= Self.bytesMax else {
       throw LogError(
         .recordRejected,
-        "\(records.count) records of \(bytes) bytes are more than one append takes "
-          + "(\(Self.bytesMax)); append them in parts")
+        "more than \(Self.bytesMax) bytes in one append to '\(topic.name)'; append in parts")
     }
+  }
+
+  /// Closes the last blocks; nothing is added after it.
+  mutating func finish() {
+    for index in runs.indices { runs[index].close() }
   }
 
   private struct TopicPartitionNumber: Hashable {
@@ -85,7 +93,10 @@ struct EncodedAppend {
     return keyless % topic.partitions
   }
 
-  private static func check(_ record: ProducerRecord, _ topic: Topic) throws(LogError) {
+  /// The bytes of a record, if they are not too many.
+  private static func size(
+    of record: ProducerRecord, _ topic: Topic
+  ) throws(LogError) -> Int {
     var size = (record.key?.count ?? 0) + (record.value?.count ?? 0)
     for header in record.headers {
       guard header.name.utf8.count <= UInt16.max else {
@@ -101,6 +112,7 @@ struct EncodedAppend {
         .recordRejected,
         "a record of \(size) bytes for '\(topic.name)' is larger than \(recordBytesMax)")
     }
+    return size
   }
 
   /// The place of each record, once the runs have their first offsets.
@@ -131,15 +143,17 @@ struct EncodedAppend {
 }
 
 extension EncodedAppend.Run {
-  fileprivate mutating func add(_ record: ProducerRecord, _ timestamp: Timestamp) {
-    let size = (record.key?.count ?? 0) + (record.value?.count ?? 0)
-    if open.count > 0 && open.size + size + Block.entryBytes > Block.targetBytes { close() }
-    open.add(record, timestamp.milliseconds)
+  fileprivate mutating func add(
+    _ record: ProducerRecord, _ timestamp: Timestamp, _ size: Int, isLarge: Bool
+  ) {
+    if let open, open.size + size + Block.entryBytes > Block.targetBytes { close() }
+    if open == nil { open = EncodedBlock.Builder(isLarge: isLarge) }
+    open?.add(record, timestamp.milliseconds)
+    count += 1
   }
 
   fileprivate mutating func close() {
-    guard open.count > 0 else { return }
-    blocks.append(open.finish())
-    open = EncodedBlock.Builder()
+    guard let full = open.take() else { return }
+    blocks.append(full.finish())
   }
 }

@@ -20,47 +20,50 @@ struct EncodedBlock {
 
   /// Gathers records until they fill a block.
   struct Builder {
-    private var entries: [UInt8] = []
-    private var data: [UInt8] = []
+    /// The block so far: room for the header, then the records.
+    private var block: [UInt8] = []
+    private var table: [UInt8] = []
     private(set) var count = 0
     private var newest = Int64.min
 
-    var size: Int { Block.headerBytes + entries.count + data.count }
+    var size: Int { block.count + table.count }
+
+    /// - Parameter isLarge: whether the block will likely be filled.
+    init(isLarge: Bool) {
+      if isLarge { block.reserveCapacity(Block.targetBytes) }
+      block.append(contentsOf: repeatElement(0, count: Block.headerBytes))
+    }
 
     mutating func add(_ record: ProducerRecord, _ timestamp: Int64) {
-      if let key = record.key { data.append(contentsOf: key) }
-      if let value = record.value { data.append(contentsOf: value) }
-      let before = data.count
+      if let key = record.key { block.append(contentsOf: key) }
+      if let value = record.value { block.append(contentsOf: value) }
+      let before = block.count
       for header in record.headers {
-        EncodedHeaders.append(name: header.name.utf8, value: header.value, to: &data)
+        EncodedHeaders.append(name: header.name.utf8, value: header.value, to: &block)
       }
       unsafe withUnsafeTemporaryAllocation(byteCount: Block.entryBytes, alignment: 8) { entry in
         let key = record.key.map { Int32($0.count) } ?? -1
         let value = record.value.map { Int32($0.count) } ?? -1
-        let headers = Int32(data.count - before)
+        let headers = Int32(block.count - before)
         unsafe entry.storeBytes(of: timestamp.littleEndian, toByteOffset: 0, as: Int64.self)
         unsafe entry.storeBytes(of: key.littleEndian, toByteOffset: 8, as: Int32.self)
         unsafe entry.storeBytes(of: value.littleEndian, toByteOffset: 12, as: Int32.self)
         unsafe entry.storeBytes(of: headers.littleEndian, toByteOffset: 16, as: Int32.self)
-        unsafe entries.append(contentsOf: UnsafeRawBufferPointer(entry))
+        unsafe table.append(contentsOf: UnsafeRawBufferPointer(entry))
       }
       newest = max(newest, timestamp)
       count += 1
     }
 
-    mutating func finish() -> EncodedBlock {
-      var bytes: [UInt8] = []
-      bytes.reserveCapacity(size)
-      for number in [0, 0, 0, newest] {
-        unsafe withUnsafeBytes(of: number.littleEndian) { unsafe bytes.append(contentsOf: $0) }
+    /// Puts the table behind the records; the builder is used up.
+    consuming func finish() -> EncodedBlock {
+      block.append(contentsOf: table)
+      unsafe block.withUnsafeMutableBytes {
+        unsafe $0.storeBytes(of: newest.littleEndian, toByteOffset: 24, as: Int64.self)
+        unsafe $0.storeBytes(of: Int32(count).littleEndian, toByteOffset: 32, as: Int32.self)
+        unsafe $0.storeBytes(of: Block.format.littleEndian, toByteOffset: 36, as: Int32.self)
       }
-      for number in [Int32(count), Block.format] {
-        unsafe withUnsafeBytes(of: number.littleEndian) { unsafe bytes.append(contentsOf: $0) }
-      }
-      bytes.append(contentsOf: entries)
-      bytes.append(contentsOf: data)
-      return EncodedBlock(
-        bytes: bytes, count: count, newest: newest, hash: Block.hash(bytes.raw))
+      return EncodedBlock(bytes: block, count: count, newest: newest, hash: Block.hash(block.raw))
     }
   }
 

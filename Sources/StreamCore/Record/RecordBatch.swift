@@ -124,7 +124,6 @@ public struct RecordBatch: Sendable {
   ) {
     var start = UInt32(bytes.count)
     unsafe bytes.append(contentsOf: packed)
-    entries.reserveCapacity(entries.count + count)
     for index in 0..<count {
       let record = record(index)
       entries.append(
