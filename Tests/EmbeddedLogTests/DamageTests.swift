@@ -1,5 +1,6 @@
 import EmbeddedLog
 import Foundation
+import StateStore
 import StreamCore
 import Testing
 import TopologyTesting
@@ -15,7 +16,7 @@ struct DamageTests {
     let log = try EmbeddedLog.open(directory.path, create: true)
     try log.createTopic("t", partitions: 2, retention: TopicRetention())
     let value = String(repeating: "value ", count: 50)
-    for _ in 0..<30 { _ = try log.append(Array(repeating: value, count: 200), to: "t") }
+    for _ in 0..<6 { _ = try log.append(Array(repeating: value, count: 1_000), to: "t") }
     log.close()
   }
 
@@ -97,5 +98,47 @@ struct DamageTests {
     let (line, ended) = try outcome()
     #expect(ended == .exit)
     #expect(line?.hasPrefix("error") == true, "\(line ?? "")")
+  }
+
+  private func bytes(of text: String) -> [UInt8] { Array(text.utf8) }
+
+  @Test("the environment of something else")
+  func foreign() throws {
+    let other = try TemporaryDirectory()
+    do {
+      let environment = try Environment.open(other.path)
+      _ = try environment.table("rows")
+    }
+    for create in [true, false] {
+      let error = #expect(throws: LogError.self) {
+        try EmbeddedLog.open(other.path, create: create)
+      }
+      #expect(error?.code == .corrupt)
+      #expect(error?.message.contains("is no log") == true, "\(error?.message ?? "")")
+    }
+    #expect(try Environment.open(other.path).existingTable("log") == nil)
+  }
+
+  @Test("a log of a newer format")
+  func newer() throws {
+    let other = try TemporaryDirectory()
+    do {
+      let environment = try Environment.open(other.path)
+      let table = try environment.table("log")
+      var value: [UInt8] = [13, 0, 0, 0] + bytes(of: "projector-log") + [2, 0, 0, 0]
+      let hash = value.withUnsafeBytes { hash64($0.bytes) }
+      withUnsafeBytes(of: hash.littleEndian) { value.append(contentsOf: $0) }
+      let transaction = try WriteTransaction(environment)
+      try bytes(of: "format").withUnsafeBytes { key in
+        try value.withUnsafeBytes { try transaction.operations.put(table, key.bytes, $0.bytes) }
+      }
+      try transaction.commit()
+    }
+    let error = #expect(throws: LogError.self) { try EmbeddedLog.open(other.path, create: true) }
+    #expect(error?.code == .corrupt)
+    #expect(
+      error?.message
+        == "\(other.path) is a log of format 2, this program reads 1; use the version that wrote it"
+    )
   }
 }

@@ -96,11 +96,12 @@ final class Worker {
     return process.terminationReason
   }
 
-  /// Time on a processor so far, in clock ticks (a hundredth of a second).
-  func ticks() throws -> Int {
-    let text = try String(
-      contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8)
-    let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
-    return (Int(fields[12]) ?? 0) + (Int(fields[13]) ?? 0)
+  /// How often its main thread has gone to sleep, or was put aside for another.
+  func wakeUps() throws -> Int {
+    let path = "/proc/\(process.processIdentifier)/status"
+    return try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+      .filter { $0.contains("ctxt_switches") }
+      .compactMap { $0.split(separator: "\t").last.flatMap { Int($0) } }
+      .reduce(0, +)
   }
 }
