@@ -9,6 +9,8 @@ final class TemporaryDirectory {
     path = NSTemporaryDirectory() + "state-store-\(UUID().uuidString)"
   }
 
+  init(path: String) { self.path = path }
+
   deinit { _ = try? FileManager.default.removeItem(atPath: path) }
 }
 

@@ -30,11 +30,11 @@ struct IDTables {
   }
 
   /// The tables as they are, for readers; `nil` if nobody has made them.
-  init?(existing environment: Environment) throws(StoreError) {
-    guard let active = try environment.existingTable("ids.active"),
-      let hashes = try environment.existingTable("ids.hashes"),
-      let places = try environment.existingTable("ids.places"),
-      let segments = try environment.existingTable("ids.segments")
+  init?(opened environment: Environment) {
+    guard let active = environment.openedTable("ids.active"),
+      let hashes = environment.openedTable("ids.hashes"),
+      let places = environment.openedTable("ids.places"),
+      let segments = environment.openedTable("ids.segments")
     else { return nil }
     self.active = active
     self.hashes = hashes

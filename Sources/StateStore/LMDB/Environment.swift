@@ -94,12 +94,14 @@ package final class Environment: @unchecked Sendable {
       throw StoreError(lmdb: errno, "opening the directory", store: directory)
     }
     let identity = Identity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
-    return try opened.withLock { opened throws(StoreError) in
-      if let entry = opened[identity] { return entry.environment }
+    let (environment, isNew) = try opened.withLock { opened throws(StoreError) in
+      if let entry = opened[identity] { return (entry.environment, false) }
       let environment = try Environment.openAnew(directory, identity, options)
       opened[identity] = Entry(environment: environment)
-      return environment
+      return (environment, true)
     }
+    if isNew { try environment?.checkLength() }
+    return environment
   }
 
   private static func openAnew(
@@ -124,9 +126,7 @@ package final class Environment: @unchecked Sendable {
       unsafe mdb_env_close(handle)
       throw StoreError(lmdb: result, "opening the environment", store: directory)
     }
-    let environment = unsafe Environment(
-      directory: directory, identity: identity, handle: handle)
-    return environment
+    return unsafe Environment(directory: directory, identity: identity, handle: handle)
   }
 
   static func makeDirectory(_ directory: String) throws(StoreError) {
@@ -229,6 +229,35 @@ package final class Environment: @unchecked Sendable {
       tables[name] = number
       return Table(name: name, number: number ?? 0)
     }
+  }
+
+  /// Opens every table that there is, so that a transaction begun afterwards can use them all.
+  package func openTables() throws(StoreError) {
+    var stat = MDB_stat()
+    unsafe mdb_env_stat(handle, &stat)
+    let count = stat.ms_entries
+    try tables.withLock { tables throws(StoreError) in
+      if tables.count == count { return }
+      let transaction = try ReadTransaction(self)
+      do {
+        // LMDB keeps the named tables as entries of its main one.
+        var cursor = try transaction.operations.cursor(Table(name: "", number: 1))
+        var found = try cursor.first()
+        while found {
+          let name = String(decoding: cursor.key, as: UTF8.self)
+          if tables[name] == nil {
+            tables[name] = try transaction.operations.openTable(name, create: false)
+          }
+          found = try cursor.next()
+        }
+      }
+      transaction.close(keepingTables: true)
+    }
+  }
+
+  /// The named table, if it is open already: what a transaction that has begun can use.
+  func openedTable(_ name: String) -> Table? {
+    tables.withLock { tables in tables[name].map { Table(name: name, number: $0) } }
   }
 
   /// The named table, or `nil` if nobody has made it yet.

@@ -197,6 +197,7 @@ package struct WriteTransaction: ~Copyable {
     guard result == MDB_SUCCESS else {
       throw StoreError(lmdb: result, "committing", store: operations.environment.directory)
     }
+    operations.environment.lengthenFile()
   }
 
   package consuming func abort() {}

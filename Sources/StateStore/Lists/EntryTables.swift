@@ -11,10 +11,10 @@ struct EntryTables {
   }
 
   /// The tables as they are, for readers; `nil` if nobody has made them.
-  init?(existing name: String, _ environment: Environment) throws(StoreError) {
-    guard let entries = try environment.existingTable(name),
-      let groups = try environment.existingTable("\(name).groups"),
-      let ids = try environment.existingTable("\(name).ids")
+  init?(opened name: String, _ environment: Environment) {
+    guard let entries = environment.openedTable(name),
+      let groups = environment.openedTable("\(name).groups"),
+      let ids = environment.openedTable("\(name).ids")
     else { return nil }
     self.entries = entries
     self.groups = groups

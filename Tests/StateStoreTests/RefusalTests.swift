@@ -1,0 +1,196 @@
+import Foundation
+import StateStore
+import StreamCore
+import Testing
+
+/// State that is refused, each with a code a program can act on.
+@Suite(.serialized) struct RefusalTests {
+  private let directory = TemporaryDirectory()
+
+  private func fill() throws {
+    let fixture = try StoreFixture(directory.path)
+    try fixture.state.begin()
+    for number in 0..<500 {
+      try fixture.numbered.put("key-\(number)", Row(customer: "c", total: number))
+      fixture.state.commitUnit()
+    }
+    try fixture.state.commit()
+    try fixture.state.makeDurable()
+  }
+
+  private func refusal(_ open: () throws -> Void) -> StoreError? {
+    #expect(throws: StoreError.self, performing: open)
+  }
+
+  @Test(
+    "state of another identity is refused",
+    arguments: [
+      (identity { $0.topology = "u" }, "topology t, not u"),
+      (identity { $0.subtopology = "1" }, "sub-topology s, not 1"),
+      (identity { $0.partition = 1 }, "partition 0, not 1"),
+      (identity { $0.partitionCount = 8 }, "partition count 4, not 8"),
+      (identity { $0.partitioner = "crc32" }, "partitioner murmur2, not crc32"),
+      (identity { $0.generation = 2 }, "generation 1, not 2"),
+    ])
+  func foreign(other: TaskIdentity, message: String) throws {
+    try fill()
+    let error = refusal {
+      _ = try TaskState.open(directory: directory.path, identity: other)
+    }
+    #expect(error?.code == .foreign)
+    #expect(error?.message.contains(message) == true)
+  }
+
+  @Test("another lineage is refused with what changed, per store")
+  func lineage() throws {
+    try fill()
+    let error = refusal {
+      _ = try TaskState.open(
+        directory: directory.path,
+        identity: identity { $0.lineage = ["orders": "v2", "sums": "v1"] })
+    }
+    #expect(error?.code == .lineageChanged)
+    #expect(
+      error?.message.contains("store 'orders' was v1, is v2; store 'sums' (v1) is new") == true)
+  }
+
+  @Test("a store in another form is refused")
+  func form() throws {
+    try fill()
+    let state = try TaskState.open(directory: directory.path, identity: identity())
+    let error = refusal {
+      let _: KeyValueStore<String, Row> = try state.keyValue(
+        "orders", serde: RowSerde(), layout: .clustered)
+    }
+    #expect(error?.code == .lineageChanged && error?.store == "orders")
+  }
+
+  @Test("a later format is refused, by the writer and by readers")
+  func newer() throws {
+    try fill()
+    do {
+      let environment = try Environment.open(directory.path)
+      let meta = try #require(try environment.existingTable("meta"))
+      let write = try WriteTransaction(environment)
+      try write.operations.put(meta, "format".bytes.span.bytes, "2".bytes.span.bytes)
+      try write.commit()
+    }
+    #expect(
+      refusal { _ = try TaskState.open(directory: directory.path, identity: identity()) }?.code
+        == .newer)
+    #expect(refusal { _ = try StateReader.open(directory.path) }?.code == .newer)
+  }
+
+  @Test("state that is open is refused to a second writer, not to readers")
+  func locked() throws {
+    let fixture = try StoreFixture(directory.path)
+    #expect(
+      refusal { _ = try TaskState.open(directory: directory.path, identity: identity()) }?.code
+        == .locked)
+    #expect(try StateReader.open(directory.path).identity == fixture.state.identity)
+  }
+
+  @Test("no environment, and one that is no task's, are refused to readers")
+  func missing() throws {
+    #expect(refusal { _ = try StateReader.open(directory.path) }?.code == .missing)
+    _ = try Environment.open(directory.path).table("other")
+    #expect(refusal { _ = try StateReader.open(directory.path) }?.code == .foreign)
+  }
+
+  @Test("garbage for a file is refused", arguments: [10, 5000, 100_000])
+  func garbage(length: Int) throws {
+    try FileManager.default.createDirectory(
+      atPath: directory.path, withIntermediateDirectories: true)
+    let bytes = Data((0..<length).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 1) })
+    try bytes.write(to: URL(filePath: directory.path + "/data.mdb"))
+    #expect(
+      refusal { _ = try TaskState.open(directory: directory.path, identity: identity()) }?.code
+        == .corrupted)
+    #expect(refusal { _ = try StateReader.open(directory.path) }?.code == .corrupted)
+  }
+
+  @Test("a truncated file is refused, not read", arguments: [0.3, 0.6, 0.95])
+  func truncated(part: Double) throws {
+    try fill()
+    let file = try FileHandle(forUpdating: URL(filePath: directory.path + "/data.mdb"))
+    let size = try file.seekToEnd()
+    try file.truncate(atOffset: UInt64(Double(size) * part) / 4096 * 4096)
+    try file.close()
+    #expect(
+      refusal { _ = try TaskState.open(directory: directory.path, identity: identity()) }?.code
+        == .corrupted)
+    #expect(refusal { _ = try StateReader.open(directory.path) }?.code == .corrupted)
+  }
+
+  @Test("damaged pages are errors of the read, never a trap", arguments: UInt64(0)..<8)
+  func damagedRow(seed: UInt64) throws {
+    try fill()
+    let environment = try Environment.open(directory.path)
+    let rows = try #require(try environment.existingTable("rows orders"))
+    var generator = SeededGenerator(seed)
+    do {
+      let write = try WriteTransaction(environment)
+      let key = [UInt8](repeating: 0, count: 7) + [UInt8.random(in: 0...255, using: &generator)]
+      let bad = (0..<Int.random(in: 0...9, using: &generator)).map { _ in
+        UInt8.random(in: 0...255, using: &generator)
+      }
+      try write.operations.put(rows, key.span.bytes, bad.span.bytes)
+      try write.commit()
+    }
+    let fixture = try StoreFixture(directory.path)
+    try fixture.state.begin()
+    var failures = 0
+    for number in 0..<500 {
+      do { _ = try fixture.numbered.get("key-\(number)") } catch { failures += 1 }
+    }
+    #expect(failures <= 1)
+    fixture.state.abort()
+  }
+
+  @Test("a row without bytes fails the commit, and the interval can be dropped")
+  func unserializable() throws {
+    let fixture = try StoreFixture(directory.path)
+    try fixture.state.begin()
+    try fixture.numbered.put("a", Row(customer: nil, total: .min))
+    fixture.state.commitUnit()
+    #expect(throws: SerdeError.self) { try fixture.state.commit() }
+    fixture.state.abort()
+    try fixture.state.begin()
+    #expect(try fixture.numbered.get("a") == nil && fixture.numbered.count == 0)
+    try fixture.numbered.put("a", Row(customer: nil, total: 1))
+    fixture.state.commitUnit()
+    try fixture.state.commit()
+    #expect(fixture.numbered.count == 1)
+  }
+
+  @Test("an interval spilled into a map that is full is lost, and can be repeated")
+  func spilledTooMuch() throws {
+    let fixture = try StoreFixture(directory.path, mapSize: 2 << 20)
+    let state = fixture.state
+    func interval() throws {
+      try state.begin()
+      for number in 0..<4000 {
+        try fixture.audit.append(
+          key: "k", sequence: Int64(number),
+          value: [UInt8](repeating: 7, count: 1000).span.bytes)
+        state.commitUnit()
+        if number % 500 == 499 { try state.spill() }
+      }
+      try state.commit()
+    }
+    var lost = 0
+    for _ in 0..<4 {
+      do {
+        try interval()
+        break
+      } catch let error as StoreError {
+        #expect(error.code == .intervalLost)
+        lost += 1
+        state.abort()
+        #expect(fixture.audit.count == 0)
+      }
+    }
+    #expect(lost == 2)
+    #expect(fixture.audit.count == 4000)
+  }
+}
