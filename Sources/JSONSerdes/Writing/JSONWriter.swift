@@ -7,19 +7,26 @@ public import StreamCore
 ///     writer.field("total", order.total)
 ///     writer.endObject()
 public struct JSONWriter {
-  public internal(set) var bytes: [UInt8]
+  /// Longer than what is written: appending byte by byte would check it each time.
+  private var buffer: [UInt8]
+  private var count: Int
   /// Whether a comma goes before what comes next.
-  @usableFromInline var needsComma = false
+  private var needsComma = false
   /// The first value that JSON cannot express (`nan`, an infinity); null stands in its place, and
   /// ``JSONSerde`` throws this.
-  public internal(set) var failure: SerdeError?
+  public private(set) var failure: SerdeError?
 
   /// - Parameter bytes: what is appended to.
-  public init(appendingTo bytes: consuming [UInt8] = []) { self.bytes = bytes }
+  public init(appendingTo bytes: consuming [UInt8] = []) {
+    count = bytes.count
+    buffer = bytes
+  }
 
-  /// The bytes, without a copy of them.
-  @inlinable
-  public consuming func finish() -> [UInt8] { bytes }
+  /// What was appended to and what was written.
+  public consuming func finish() -> [UInt8] {
+    buffer.removeLast(buffer.count - count)
+    return buffer
+  }
 
   public mutating func beginObject() { open(0x7B) }
   public mutating func endObject() { close(0x7D) }
@@ -28,21 +35,12 @@ public struct JSONWriter {
 
   /// The name of the value written next.
   public mutating func name(_ name: StaticString) {
-    separate()
-    unsafe appendQuoted(
-      UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
-    bytes.append(0x3A)
-    needsComma = false
+    unsafe quoted(
+      UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), isName: true)
   }
 
   /// As ``name(_:)`` for a name known only at run time.
-  public mutating func name(dynamic name: String) {
-    separate()
-    var name = name
-    name.withUTF8 { unsafe appendQuoted($0) }
-    bytes.append(0x3A)
-    needsComma = false
-  }
+  public mutating func name(dynamic name: String) { text(name, isName: true) }
 
   /// A name and its value.
   @inlinable
@@ -61,58 +59,45 @@ public struct JSONWriter {
 
   public mutating func null() { literal("null") }
   public mutating func value(_ value: Bool) { literal(value ? "true" : "false") }
-
-  public mutating func value(_ value: String) {
-    separate()
-    var value = value
-    value.withUTF8 { unsafe appendQuoted($0) }
-    needsComma = true
-  }
-
+  public mutating func value(_ value: String) { text(value, isName: false) }
   public mutating func value(_ value: Int64) { integer(value) }
 
   /// A whole number of any type of up to 64 bits.
   public mutating func integer(_ value: some FixedWidthInteger) {
-    separate()
-    // 20 digits and a sign at most, filled from the right.
-    unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 24) { text in
-      var first = 24
-      var rest = UInt64(truncatingIfNeeded: value.magnitude)
+    var rest = UInt64(truncatingIfNeeded: value.magnitude)
+    let isNegative = value < 0
+    unsafe put(20) { room in
+      // Filled from the right, then moved.
+      var first = 20
       repeat {
         first -= 1
-        unsafe text[first] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+        unsafe room[first] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
         rest /= 10
       } while rest != 0
-      if value < 0 {
+      if isNegative {
         first -= 1
-        unsafe text[first] = 0x2D
+        unsafe room[first] = 0x2D
       }
-      unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[first...]))
+      unsafe room.update(from: room + first, count: 20 - first)
+      return 20 - first
     }
-    needsComma = true
   }
 
   /// All digits of the scale, never through a double.
   public mutating func value(_ value: Decimal) {
-    separate()
-    value.append(to: &bytes)
-    needsComma = true
+    unsafe put(Decimal.textBytesMax) { unsafe value.write(to: $0) }
   }
 
   public mutating func value(_ value: Instant) {
-    separate()
-    bytes.append(0x22)
-    value.append(to: &bytes)
-    bytes.append(0x22)
-    needsComma = true
+    unsafe put(Instant.textBytesMax + 2) { room in
+      unsafe Self.quote(room, unsafe value.write(to: room + 1))
+    }
   }
 
   public mutating func value(_ value: Timestamp) {
-    separate()
-    bytes.append(0x22)
-    value.append(to: &bytes)
-    bytes.append(0x22)
-    needsComma = true
+    unsafe put(Timestamp.textBytesMax + 2) { room in
+      unsafe Self.quote(room, unsafe value.write(to: room + 1))
+    }
   }
 
   /// The shortest text of a finite number; any other is a ``failure``.
@@ -122,71 +107,100 @@ public struct JSONWriter {
       null()
       return
     }
-    separate()
-    bytes.append(contentsOf: value.description.utf8)
-    needsComma = true
+    unsafe self.value(json: Array(value.description.utf8).span.bytes)
   }
 
   /// A value as it stands; the caller answers for its being JSON.
   public mutating func value(json: RawSpan) {
-    separate()
-    unsafe json.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
-    needsComma = true
+    unsafe json.withUnsafeBytes { json in
+      guard let start = unsafe json.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
+      unsafe put(json.count) { room in
+        unsafe room.update(from: start, count: json.count)
+        return json.count
+      }
+    }
   }
 
   // MARK: Details
 
+  /// Writes a comma where one is due, and what `body` writes into room for `size` bytes.
   @inline(__always)
-  private mutating func separate() {
-    if needsComma { bytes.append(0x2C) }
+  private mutating func put(
+    _ size: Int, comma: Bool = true, _ body: (UnsafeMutablePointer<UInt8>) -> Int
+  ) {
+    if count + size + 1 > buffer.count { grow(size + 1) }
+    let separator = needsComma ? 1 : 0
+    let position = count
+    count += unsafe buffer.withUnsafeMutableBufferPointer { buffer in
+      let room = unsafe buffer.baseAddress.unsafelyUnwrapped + position
+      unsafe room.pointee = 0x2C
+      return unsafe separator + body(room + separator)
+    }
+    needsComma = comma
+  }
+
+  @inline(never)
+  private mutating func grow(_ size: Int) {
+    let more = max(size, buffer.count, 256)
+    buffer.append(contentsOf: repeatElement(0, count: more))
   }
 
   private mutating func open(_ bracket: UInt8) {
-    separate()
-    bytes.append(bracket)
-    needsComma = false
+    unsafe put(1, comma: false) { room in
+      unsafe room.pointee = bracket
+      return 1
+    }
   }
 
   private mutating func close(_ bracket: UInt8) {
-    bytes.append(bracket)
-    needsComma = true
+    needsComma = false
+    unsafe put(1) { room in
+      unsafe room.pointee = bracket
+      return 1
+    }
   }
 
   private mutating func literal(_ text: StaticString) {
-    separate()
-    unsafe bytes.append(
-      contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-    needsComma = true
-  }
-
-  /// Escapes only what must be: quote, backslash and control characters.
-  private mutating func appendQuoted(_ text: UnsafeBufferPointer<UInt8>) {
-    bytes.append(0x22)
-    var start = 0
-    for position in 0..<text.count {
-      let byte = unsafe text[position]
-      guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
-      unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<position]))
-      start = position + 1
-      appendEscape(byte)
+    unsafe put(5) { room in
+      unsafe room.update(from: text.utf8Start, count: text.utf8CodeUnitCount)
+      return text.utf8CodeUnitCount
     }
-    unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
-    bytes.append(0x22)
   }
 
-  private mutating func appendEscape(_ byte: UInt8) {
-    bytes.append(0x5C)
-    switch byte {
-    case 0x08: bytes.append(0x62)
-    case 0x09: bytes.append(0x74)
-    case 0x0A: bytes.append(0x6E)
-    case 0x0C: bytes.append(0x66)
-    case 0x0D: bytes.append(0x72)
-    case 0x22, 0x5C: bytes.append(byte)
-    default:
-      bytes.append(contentsOf: [0x75, 0x30, 0x30, 0x30 + byte >> 4])
-      let low = byte & 15
-      bytes.append(low < 10 ? 0x30 + low : 0x57 + low)
+  /// Puts quotes around `count` bytes behind the first of `room`.
+  private static func quote(_ room: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int {
+    unsafe room[0] = 0x22
+    unsafe room[count + 1] = 0x22
+    return count + 2
+  }
+
+  private mutating func text(_ text: String, isName: Bool) {
+    let done: Void? = unsafe text.utf8.withContiguousStorageIfAvailable {
+      unsafe quoted($0, isName: isName)
+    }
+    guard done == nil else { return }
+    let bytes = Array(text.utf8)
+    unsafe bytes.withUnsafeBufferPointer { unsafe quoted($0, isName: isName) }
+  }
+
+  private mutating func quoted(_ text: UnsafeBufferPointer<UInt8>, isName: Bool) {
+    guard unsafe !JSONEscapes.areNeeded(text) else {
+      let escaped = unsafe JSONEscapes.escaped(text)
+      return unsafe escaped.withUnsafeBufferPointer { unsafe plain($0, isName: isName) }
+    }
+    unsafe plain(text, isName: isName)
+  }
+
+  @inline(__always)
+  private mutating func plain(_ text: UnsafeBufferPointer<UInt8>, isName: Bool) {
+    unsafe put(text.count + 3, comma: !isName) { room in
+      if let start = text.baseAddress {
+        unsafe (room + 1).update(from: start, count: text.count)
+      }
+      let count = unsafe Self.quote(room, text.count)
+      guard isName else { return count }
+      unsafe room[count] = 0x3A
+      return count + 1
     }
   }
 }

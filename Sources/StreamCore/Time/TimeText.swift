@@ -129,39 +129,51 @@ extension Instant: CustomStringConvertible {
   /// Appends the text of ``description``; epoch seconds with nine digits behind the point where
   /// the year is not of four digits.
   public func append(to bytes: inout [UInt8]) {
+    unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.textBytesMax) { text in
+      guard let start = text.baseAddress else { return }
+      let count = unsafe write(to: start)
+      unsafe bytes.append(contentsOf: UnsafeBufferPointer(start: start, count: count))
+    }
+  }
+
+  package static let textBytesMax = Decimal.textBytesMax
+
+  /// Writes what ``append(to:)`` appends to room for ``textBytesMax`` bytes; how many it has.
+  package func write(to text: UnsafeMutablePointer<UInt8>) -> Int {
     guard CivilDate.writable.contains(seconds) else {
       let nanoseconds = Int128(seconds) * 1_000_000_000 + Int128(nanoseconds)
-      Decimal(unchecked: nanoseconds, scale: 9).append(to: &bytes)
-      return
+      return unsafe Decimal(unchecked: nanoseconds, scale: 9).write(to: text)
     }
     let shifted = Int(seconds - CivilDate.writable.lowerBound)
     let (year, month, day) = CivilDate.date(days: shifted / 86_400 - 719_528)
     let second = shifted % 86_400
-    func put(_ number: Int, _ separator: UInt8) {
-      bytes.append(0x30 + UInt8(truncatingIfNeeded: number / 10))
-      bytes.append(0x30 + UInt8(truncatingIfNeeded: number % 10))
-      bytes.append(separator)
+    @inline(__always) func put(_ number: Int, _ position: Int, _ separator: UInt8) {
+      unsafe text[position] = 0x30 + UInt8(truncatingIfNeeded: number / 10)
+      unsafe text[position + 1] = 0x30 + UInt8(truncatingIfNeeded: number % 10)
+      unsafe text[position + 2] = separator
     }
-    bytes.append(0x30 + UInt8(truncatingIfNeeded: year / 1000))
-    bytes.append(0x30 + UInt8(truncatingIfNeeded: year / 100 % 10))
-    put(year % 100, 0x2D)
-    put(month, 0x2D)
-    put(day, 0x54)
-    put(second / 3600, 0x3A)
-    put(second / 60 % 60, 0x3A)
+    put(year / 100, 0, 0)
+    put(year % 100, 2, 0x2D)
+    put(month, 5, 0x2D)
+    put(day, 8, 0x54)
+    put(second / 3600, 11, 0x3A)
+    put(second / 60 % 60, 14, 0x3A)
     if nanoseconds == 0 {
-      put(second % 60, 0x5A)
-      return
+      put(second % 60, 17, 0x5A)
+      return 20
     }
-    put(second % 60, 0x2E)
+    put(second % 60, 17, 0x2E)
+    var position = 20
     var rest = nanoseconds
     var unit: Int32 = 100_000_000
     while rest > 0 {
-      bytes.append(0x30 + UInt8(truncatingIfNeeded: rest / unit))
+      unsafe text[position] = 0x30 + UInt8(truncatingIfNeeded: rest / unit)
+      position += 1
       rest %= unit
       unit /= 10
     }
-    bytes.append(0x5A)
+    unsafe text[position] = 0x5A
+    return position + 1
   }
 }
 

@@ -42,12 +42,20 @@ extension Timestamp: CustomStringConvertible {
 
   /// Appends the text of ``description``.
   public func append(to bytes: inout [UInt8]) {
-    let instant = Instant(self)
-    if CivilDate.writable.contains(instant.seconds) {
-      instant.append(to: &bytes)
-    } else {
-      Decimal(unchecked: Int128(milliseconds), scale: 0).append(to: &bytes)
+    unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.textBytesMax) { text in
+      guard let start = text.baseAddress else { return }
+      let count = unsafe write(to: start)
+      unsafe bytes.append(contentsOf: UnsafeBufferPointer(start: start, count: count))
     }
+  }
+
+  package static let textBytesMax = Decimal.textBytesMax
+
+  /// Writes the text of ``description`` to room for ``textBytesMax`` bytes; how many it has.
+  package func write(to text: UnsafeMutablePointer<UInt8>) -> Int {
+    let instant = Instant(self)
+    if CivilDate.writable.contains(instant.seconds) { return unsafe instant.write(to: text) }
+    return unsafe Decimal(unchecked: Int128(milliseconds), scale: 0).write(to: text)
   }
 
   /// The time `duration` later, in whole milliseconds; the last there is where it lies beyond.

@@ -114,36 +114,47 @@ extension Decimal: CustomStringConvertible, LosslessStringConvertible {
 
   /// Appends the text of ``description``, without allocating for it.
   public func append(to bytes: inout [UInt8]) {
-    // 39 digits at most, filled from the right, with the point among them, and a sign.
-    let capacity = 44
-    unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity) { text in
-      var first = capacity
-      var word = UInt64(truncatingIfNeeded: coefficient.magnitude)
-      var high = coefficient.magnitude / Self.wordDigits
-      if high != 0 { word = UInt64(truncatingIfNeeded: coefficient.magnitude % Self.wordDigits) }
-      var digits = 0
-      // One digit at least stands before the point.
-      while word != 0 || high != 0 || digits <= scale {
-        if digits == scale, scale > 0 {
-          first -= 1
-          unsafe text[first] = 0x2E
-        }
-        first -= 1
-        unsafe text[first] = 0x30 + UInt8(truncatingIfNeeded: word % 10)
-        word /= 10
-        digits += 1
-        // Words are divided several times faster than 128 bits: 18 digits at a time.
-        if digits % 18 == 0, high != 0 {
-          word = UInt64(truncatingIfNeeded: high % Self.wordDigits)
-          high /= Self.wordDigits
-        }
-      }
-      if coefficient < 0 {
-        first -= 1
-        unsafe text[first] = 0x2D
-      }
-      unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[first...]))
+    unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.textBytesMax) { text in
+      guard let start = text.baseAddress else { return }
+      let count = unsafe write(to: start)
+      unsafe bytes.append(contentsOf: UnsafeBufferPointer(start: start, count: count))
     }
+  }
+
+  /// The longest text: 38 digits, a sign, a point and a zero before it, rounded up.
+  package static let textBytesMax = 48
+
+  /// Writes the text of ``description`` to room for ``textBytesMax`` bytes; how many it has.
+  package func write(to text: UnsafeMutablePointer<UInt8>) -> Int {
+    let magnitude = coefficient.magnitude
+    // Words are divided several times faster than 128 bits: 18 digits at a time.
+    let fits = magnitude <= UInt128(UInt64.max)
+    var high = fits ? 0 : magnitude / Self.wordDigits
+    var word = UInt64(truncatingIfNeeded: fits ? magnitude : magnitude % Self.wordDigits)
+    var first = Self.textBytesMax
+    var digits = 0
+    // One digit at least stands before the point.
+    while word != 0 || high != 0 || digits <= scale {
+      if digits == scale, scale > 0 {
+        first -= 1
+        unsafe text[first] = 0x2E
+      }
+      first -= 1
+      unsafe text[first] = 0x30 + UInt8(truncatingIfNeeded: word % 10)
+      word /= 10
+      digits += 1
+      if digits % 18 == 0, high != 0 {
+        word = UInt64(truncatingIfNeeded: high % Self.wordDigits)
+        high /= Self.wordDigits
+      }
+    }
+    if coefficient < 0 {
+      first -= 1
+      unsafe text[first] = 0x2D
+    }
+    let count = Self.textBytesMax - first
+    unsafe text.update(from: text + first, count: count)
+    return count
   }
 }
 
