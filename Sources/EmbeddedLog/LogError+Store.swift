@@ -11,7 +11,13 @@ extension LogError {
       case .missing, .readOnly, .locked: .unreachable
       default: .failed
       }
-    self.init(code, error.description)
+    if error.code == .corrupted {
+      // The store's advice is for a view's state.
+      let cause = error.message.prefix { $0 != ";" }
+      self.init(code, "the log is damaged: \(cause) (\(error.store)); restore it from a copy")
+    } else {
+      self.init(code, error.description)
+    }
   }
 }
 

@@ -91,6 +91,19 @@ struct DamageTests {
       line?.contains("the records of t-0 from offset") == true, "byte \(position): \(line ?? "")")
   }
 
+  @Test("a page of zeroes, as a lost write leaves it", arguments: UInt64(0)..<16)
+  func lostPage(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    var damaged = try bytes()
+    let page = 2 + Int(random.next(upTo: UInt64(damaged.count / 4_096 - 2)))
+    for index in page * 4_096..<(page + 1) * 4_096 { damaged[index] = 0 }
+    try write(damaged)
+    let (line, ended) = try outcome()
+    #expect(ended == .exit, "page \(page)")
+    // Where the page was free, nothing is lost.
+    #expect(line == "read 6000" || line?.hasPrefix("error") == true, "\(line ?? "")")
+  }
+
   @Test("a directory in the file's place")
   func directoryAsFile() throws {
     try FileManager.default.removeItem(atPath: file)

@@ -8,7 +8,7 @@ import StreamCore
 ///     8   offset of the first record; the others follow without a gap
 ///     16  highest time of the partition up to the block's last record
 ///     24  highest time in the block
-///     32  count (UInt32), format (UInt32)
+///     32  count of records, bytes of the block (UInt32)
 ///     40  the records' bytes: key, value, headers, one record behind the other
 ///     …   a record: time (Int64), lengths of key, value (-1 for null) and headers (Int32)
 ///
@@ -18,7 +18,6 @@ import StreamCore
 enum Block {
   static let headerBytes = 40
   static let entryBytes = 20
-  static let format: Int32 = 1
   private static let hashedFrom = 24
   /// LMDB puts larger values in pages of their own, less 16 bytes for their header.
   static let targetBytes = 16 * 4_096 - 16
@@ -80,7 +79,9 @@ struct BlockHeader {
     newest = Block.int64(block, 24)
     count = Int(Block.int32(block, 32))
     table = block.byteCount - count * Block.entryBytes
-    guard first == offset, Block.int32(block, 36) == Block.format, count > 0,
+    // The length is compared before the rest is touched: LMDB believes a damaged one, which may
+    // reach beyond the end of its file.
+    guard first == offset, Block.int32(block, 36) == block.byteCount, count > 0,
       table >= Block.headerBytes
     else { throw Block.corrupt(place(), offset) }
     if verify && hash != Block.seal(Block.hash(block), first: first, newest: newestSoFar) {

@@ -135,7 +135,9 @@ final class EmbeddedReader: RecordReader {
         isWhole && batch.count < options.batchRecordsMax
           && batch.bytes.count < options.batchBytesMax
       else { return }
-      found = try cursor.next()
+      // A search in the page at hand; across pages LMDB checks what it finds, where a step to the
+      // next one would trap on a damaged page.
+      found = try cursor.seek(Block.key(topic, partition, batch.nextOffset).raw)
     }
   }
 

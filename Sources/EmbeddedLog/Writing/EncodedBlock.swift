@@ -58,10 +58,11 @@ struct EncodedBlock {
     /// Puts the table behind the records; the builder is used up.
     consuming func finish() -> EncodedBlock {
       block.append(contentsOf: table)
+      let length = Int32(block.count)
       unsafe block.withUnsafeMutableBytes {
         unsafe $0.storeBytes(of: newest.littleEndian, toByteOffset: 24, as: Int64.self)
         unsafe $0.storeBytes(of: Int32(count).littleEndian, toByteOffset: 32, as: Int32.self)
-        unsafe $0.storeBytes(of: Block.format.littleEndian, toByteOffset: 36, as: Int32.self)
+        unsafe $0.storeBytes(of: length.littleEndian, toByteOffset: 36, as: Int32.self)
       }
       return EncodedBlock(bytes: block, count: count, newest: newest, hash: Block.hash(block.raw))
     }
