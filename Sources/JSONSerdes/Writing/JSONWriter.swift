@@ -22,10 +22,15 @@ public struct JSONWriter {
     buffer = bytes
   }
 
-  /// What was appended to and what was written.
-  public consuming func finish() -> [UInt8] {
-    buffer.removeLast(buffer.count - count)
-    return buffer
+  /// What was appended to and what was written; the writer is then empty.
+  public mutating func finish() -> [UInt8] {
+    // Swapped out, so that nobody else holds it and cutting it off copies nothing.
+    var bytes: [UInt8] = []
+    swap(&bytes, &buffer)
+    bytes.removeLast(bytes.count - count)
+    count = 0
+    needsComma = false
+    return bytes
   }
 
   public mutating func beginObject() { open(0x7B) }
