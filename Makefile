@@ -10,3 +10,4 @@ test: packages
 	swift format lint --strict -r Package.swift Sources Tests
 	swift build -c release --build-tests
 	swift test -c release --skip-build
+	scripts/example

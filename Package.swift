@@ -19,6 +19,12 @@ let package = Package(
     .library(name: "JSONSerdes", targets: ["JSONSerdes"]),
     .library(name: "Topology", targets: ["Topology"]),
     .library(name: "OrderProjections", targets: ["OrderProjections"]),
+    .library(name: "ProjectorCLI", targets: ["ProjectorCLI"]),
+    .executable(name: "projector", targets: ["projector"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
   targets: [
     .systemLibrary(
@@ -48,6 +54,16 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "OrderProjections", dependencies: ["StreamCore", "Topology", "JSONSerdes"],
+      swiftSettings: strict),
+    .target(
+      name: "ProjectorCLI",
+      dependencies: [
+        "StreamCore", "JSONSerdes", "StateStore", "EmbeddedLog", "KafkaLog", "Topology",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: strict),
+    .executableTarget(
+      name: "projector", dependencies: ["ProjectorCLI", "OrderProjections", "Topology"],
       swiftSettings: strict),
     .testTarget(
       name: "StreamCoreTests", dependencies: ["StreamCore"], swiftSettings: strict),
@@ -79,6 +95,8 @@ let package = Package(
         "OrderProjections", "TopologyTesting", "Topology", "JSONSerdes", "StreamCore",
       ],
       swiftSettings: strict),
+    .testTarget(
+      name: "ProjectorCLITests", dependencies: ["projector"], swiftSettings: strict),
   ],
   cxxLanguageStandard: .cxx17
 )

@@ -1,0 +1,131 @@
+import ArgumentParser
+import Dispatch
+import Logging
+import StreamCore
+import Synchronization
+import Topology
+
+struct Run: Verb {
+  static let configuration = CommandConfiguration(
+    abstract: "Runs topologies: keeps their views up to date until stopped.",
+    discussion: """
+      SIGTERM and SIGINT end it after a commit, with status 0. With --until-end it ends when all \
+      that the log held at the start is processed and committed.
+      """)
+
+  @Argument(help: "Registered topologies.") var topologies: [String]
+  @Option(help: ArgumentHelp("Partitions to run, as 0,2-3; all otherwise.", valueName: "list"))
+  var partition: String?
+  @Option(help: "Threads that drive tasks.") var threads: String?
+  @Flag(help: "Stop at the end offsets read at the start.") var untilEnd = false
+  @Option(
+    help: ArgumentHelp("Memory that open intervals and buffers aim at.", valueName: "size"))
+  var memory: String?
+  @OptionGroup var log: LogOption
+  @OptionGroup var state: StateOption
+  @OptionGroup var common: CommonOptions
+
+  var given: [(key: String, value: String?)] {
+    [
+      ("log", log.url), ("state", state.directory), ("threads", threads), ("memory", memory),
+    ]
+  }
+
+  func run(in session: Session) throws {
+    // All of it is checked before anything is opened.
+    let graphs = try topologies.map { try session.topology($0) }
+    guard Set(topologies).count == topologies.count else {
+      throw Failure.usage("a topology is named twice", todo: "name each once")
+    }
+    let root = try session.settings.require("state")
+    var options = try session.runOptions(sharing: graphs.count)
+    if let partition {
+      guard let list = PartitionList.parse(partition) else {
+        throw Failure.usage(
+          "'\(partition)' is no list of partitions", todo: "write --partition as 0,2-3")
+      }
+      options.partitions = list
+    }
+    let signals = TerminationSignals()
+    let log = try session.openLog()
+    defer { log.close() }
+    for source in graphs.flatMap(\.sources) { _ = try log.existing(source.topic) }
+    let logger = session.logger
+    let owners = try graphs.map { topology in
+      var logger = logger
+      if graphs.count > 1 { logger[metadataKey: "topology"] = .string(topology.name) }
+      return try TopologyOwner(
+        topology, stateRoot: root, log: log, options: options, clock: SystemWallClock(),
+        report: { [logger] in logger.warning("\($0)") })
+    }
+    for topology in graphs { logger.info("running topology '\(topology.name)' on \(root)") }
+    let outcome = Self.drive(owners, untilEnd: untilEnd, signals) { name, failure in
+      // The others go on: topologies of one process are isolated from each other.
+      if graphs.count > 1 { logger.error("topology '\(name)' stopped: \(failure)") }
+    }
+    if let outcome { throw outcome }
+    if untilEnd, !signals.wereReceived {
+      for topology in graphs {
+        let status = try TopologyStatus.read(StateDirectory(root: root, topology: topology.name))
+        try session.output.write(status.summary)
+      }
+    }
+    logger.info("stopped after a commit")
+  }
+
+  /// Runs each topology on a thread of its own until all have ended.
+  ///
+  /// - Returns: the first failure.
+  private static func drive(
+    _ owners: [TopologyOwner], untilEnd: Bool, _ signals: TerminationSignals,
+    onFailure: @escaping @Sendable (String, Failure) -> Void
+  ) -> Failure? {
+    let outcome = Outcome()
+    let group = DispatchGroup()
+    for owner in owners {
+      let owned = OwnerBox(owner)
+      let queue = DispatchQueue(label: "projector.\(owner.topology.name)")
+      queue.async(group: group) {
+        do {
+          try owned.owner.run(untilEnd: untilEnd)
+        } catch {
+          let failure = Failure(error)
+          outcome.note(failure)
+          onFailure(owned.owner.topology.name, failure)
+        }
+      }
+      signals.onReceive { owned.owner.stop() }
+    }
+    group.wait()
+    return outcome.failure
+  }
+}
+
+/// Carries an owner to the thread that runs it.
+private struct OwnerBox: @unchecked Sendable {
+  // Invariant: besides the thread that runs it, only `stop()` is called, which any thread may.
+  let owner: TopologyOwner
+  init(_ owner: TopologyOwner) { self.owner = owner }
+}
+
+private final class Outcome: Sendable {
+  private let first = Mutex<Failure?>(nil)
+  var failure: Failure? { first.withLock { $0 } }
+  func note(_ failure: Failure) { first.withLock { if $0 == nil { $0 = failure } } }
+}
+
+/// Partitions as users write them: `0,2-3`.
+enum PartitionList {
+  /// In order, without repeats; `nil` for anything else, and beyond 100,000.
+  static func parse(_ text: String) -> [Int]? {
+    var partitions: Set<Int> = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let bounds = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+      guard let first = bounds.first ?? nil, let last = bounds.last ?? nil, bounds.count <= 2,
+        first >= 0, last >= first, last < 100_000
+      else { return nil }
+      partitions.formUnion(first...last)
+    }
+    return partitions.sorted()
+  }
+}

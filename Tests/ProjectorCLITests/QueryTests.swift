@@ -1,0 +1,151 @@
+import Foundation
+import Testing
+
+/// Views, as users ask them.
+@Suite struct QueryTests {
+  let tool: CommandLineTool
+
+  init() throws {
+    tool = try CommandLineTool()
+    try tool.produceOrders(partitions: 2)
+    try #require(tool.runOrders().status == 0)
+  }
+
+  private func keys(_ arguments: String...) throws -> [String] {
+    let outcome = try tool.run(
+      ["query", OrderFixture.topology] + arguments + ["--state", tool.state])
+    #expect(outcome.status == 0, "\(outcome)")
+    return outcome.output.split(separator: "\n").map { line in
+      String(line.dropFirst(#"{"key":""#.count).prefix(while: { $0 != "\"" }))
+    }
+  }
+
+  @Test("a row by its key, exactly as it is stored")
+  func get() throws {
+    let outcome = try tool.query("orders", "get", "o-1")
+    #expect(outcome.status == 0)
+    #expect(outcome.output.hasPrefix(#"{"key":"o-1","value":{"orderId":"o-1","customerId":"c-1""#))
+    #expect(outcome.output.contains(#""totalAmount":12345.67,"#))
+    #expect(outcome.output.contains(#""status":"CONFIRMED","#))
+    #expect(outcome.output.contains(#""createdAt":"2026-01-05T09:00:00Z""#))
+    #expect(try tool.query("orders", "get", "o-2").output.contains(#""totalAmount":0.10,"#))
+  }
+
+  @Test("a key that is not there is told from an error")
+  func notFound() throws {
+    let outcome = try tool.query("orders", "get", "o-4")
+    #expect(
+      outcome
+        == CommandLineTool.Outcome(
+          status: 4, output: "", errors: "error: view 'orders' has no key 'o-4'\n"))
+  }
+
+  @Test("a key whose partition is not in this directory is never `not found`")
+  func partitionNotHere() throws {
+    let partial = try CommandLineTool()
+    try partial.produceOrders(partitions: 2)
+    try partial.runOrders("--partition", "0")
+    let outcomes = try ["o-1", "o-2", "o-3", "o-4"].map {
+      try partial.query("orders", "get", $0).status
+    }
+    #expect(outcomes.contains(5))
+    #expect(outcomes.contains { $0 == 0 || $0 == 4 })
+  }
+
+  @Test("a scan is in key order, over all partitions, with bounds")
+  func scan() throws {
+    #expect(try keys("orders", "scan") == ["o-1", "o-2", "o-3"])
+    #expect(try keys("orders", "scan", "--reverse") == ["o-3", "o-2", "o-1"])
+    #expect(try keys("orders", "scan", "--from", "o-2") == ["o-2", "o-3"])
+    #expect(try keys("orders", "scan", "--to", "o-2") == ["o-1"])
+    #expect(try keys("orders", "scan", "--limit", "2") == ["o-1", "o-2"])
+    #expect(try keys("orders", "scan", "--prefix", "o-3") == ["o-3"])
+  }
+
+  @Test("an index: its own order, newest first here")
+  func index() throws {
+    #expect(try keys("orders", "index", "byCustomer", "c-1") == ["o-2", "o-1"])
+    #expect(try keys("orders", "index", "byCustomer", "c-1", "--reverse") == ["o-1", "o-2"])
+    #expect(try keys("orders", "index", "byCustomer", "c-9") == [])
+    #expect(try Set(keys("orders", "index", "byStatus", "CONFIRMED")) == ["o-1", "o-3"])
+    #expect(try tool.query("orders", "index", "byCustomer", "c-1", "--count").output == "2\n")
+    #expect(try tool.query("orders", "index", "byCustomer", "--count").output == "3\n")
+  }
+
+  @Test("pages count all elements; a cursor goes on where a page ended")
+  func pages() throws {
+    let page = try tool.query(
+      "orders", "index", "byCustomer", "c-1", "--page", "1", "--size", "1"
+    ).output
+    let json =
+      try JSONSerialization.jsonObject(with: Data(page.utf8)) as? [String: Any] ?? [:]
+    #expect(json["totalElements"] as? Int == 2)
+    #expect(json["totalPages"] as? Int == 2)
+    #expect(json["number"] as? Int == 1)
+    #expect(json["size"] as? Int == 1)
+    let content = json["content"] as? [[String: Any]] ?? []
+    #expect(content.map { $0["key"] as? String } == ["o-1"])
+
+    var cursor: String?
+    var seen: [String] = []
+    repeat {
+      let arguments =
+        ["orders", "scan", "--limit", "2", "--format", "json"]
+        + (cursor.map { ["--cursor", $0] } ?? [])
+      let outcome = try tool.run(
+        ["query", OrderFixture.topology] + arguments + ["--state", tool.state])
+      let json =
+        try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any] ?? [:]
+      seen += (json["content"] as? [[String: Any]] ?? []).compactMap { $0["key"] as? String }
+      cursor = json["cursor"] as? String
+    } while cursor != nil
+    #expect(seen == ["o-1", "o-2", "o-3"])
+  }
+
+  @Test("read your own write: wait for a position or an event")
+  func waitFor() throws {
+    #expect(
+      try tool.query("orders", "get", "o-1", "--wait-for", "e3", "--timeout", "1ms").status == 0)
+    let outcome = try tool.query(
+      "orders", "get", "o-1", "--wait-for", "e99", "--timeout", "1ms")
+    #expect(outcome.status == 1)
+    #expect(outcome.output.isEmpty)
+    #expect(outcome.errors.hasPrefix("error: event 'e99' was not applied within 1ms"))
+  }
+
+  @Test("the history of an order, by sequence")
+  func audit() throws {
+    let outcome = try tool.query("order-events-by-aggregate", "scan", "--prefix", "o-1")
+    #expect(outcome.status == 0)
+    let lines = outcome.output.split(separator: "\n")
+    #expect(lines.count == 2)
+    #expect(lines.first?.contains("ORDER_CREATED") == true)
+    #expect(lines.last?.contains("ORDER_CONFIRMED") == true)
+  }
+
+  @Test("what is not there is named, with what is")
+  func unknownNames() throws {
+    let view = try tool.query("order", "get", "o-1")
+    #expect(view.status == 2)
+    #expect(view.errors.hasPrefix("error: there is no view 'order'"))
+    let index = try tool.query("orders", "index", "byName")
+    #expect(index.status == 2)
+    #expect(index.errors.hasPrefix("error: view 'orders' has no index 'byName'"))
+    let state = try tool.run(
+      "query", "order-projections", "orders", "get", "o-1", "--state", "nowhere")
+    #expect(state.status == 5)
+    #expect(
+      state.errors
+        == "error: there is no state of topology 'order-projections' (nowhere/order-projections); "
+        + "run it first, or correct --state\n")
+  }
+
+  @Test("dead letters say where from and why")
+  func deadLetters() throws {
+    let list = try tool.succeed(
+      "dead-letters", OrderFixture.topology, "list", "--state", tool.state)
+    #expect(list.contains("unknownVersion"))
+    #expect(list.contains("decode"))
+    #expect(list.contains("order-events-"))
+  }
+}

@@ -1,0 +1,141 @@
+import Foundation
+import Testing
+
+/// `run` as a process: how it ends, and what it refuses.
+@Suite struct RunTests {
+  @Test("--until-end processes what the log holds, and says what became of it")
+  func untilEnd() throws {
+    let tool = try CommandLineTool()
+    try tool.produceOrders()
+    let first = try tool.runOrders()
+    #expect(first.status == 0)
+    let fates =
+      "consumed 9 = deadLettered 2 + held 1 + duplicate 1 + applied 5 + late 0 + ignored 0 + "
+      + "filtered 0"
+    #expect(first.output.contains(fates), "\(first)")
+    #expect(first.output.contains("held records 1, dead letters 2"))
+    // Again: nothing is left to do, and nothing changes.
+    #expect(try tool.runOrders().output == first.output)
+  }
+
+  @Test("SIGTERM and SIGINT end it after a commit, with status 0", arguments: [SIGTERM, SIGINT])
+  func terminated(signal: Int32) throws {
+    let tool = try CommandLineTool()
+    try tool.produceOrders()
+    let process = tool.process([
+      "run", OrderFixture.topology, "--log", tool.log, "--state", tool.state,
+    ])
+    try process.run()
+    // It has committed what there is, so it waits for more.
+    let waited = try tool.query(
+      "orders", "get", "o-3", "--wait-for", "order-events-0@8", "--timeout", "60s")
+    #expect(waited.status == 0, "\(waited)")
+    kill(process.processIdentifier, signal)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit)
+    #expect(process.terminationStatus == 0)
+  }
+
+  @Test("a second process on the same state is refused")
+  func locked() throws {
+    let tool = try CommandLineTool()
+    try tool.produceOrders()
+    let process = tool.process([
+      "run", OrderFixture.topology, "--log", tool.log, "--state", tool.state,
+    ])
+    try process.run()
+    defer {
+      process.terminate()
+      process.waitUntilExit()
+    }
+    _ = try tool.query(
+      "orders", "get", "o-1", "--wait-for", "order-events-0@0", "--timeout", "60s")
+    let second = try tool.runOrders()
+    #expect(second.status == 7)
+    #expect(
+      second.errors.hasSuffix(
+        "error: another process runs topology 'order-projections' on \(tool.state)/"
+          + "order-projections; stop it, or give this one another --state\n"))
+  }
+
+  @Test("a source topic that is missing is named, and nothing is made")
+  func missingTopic() throws {
+    let tool = try CommandLineTool()
+    try tool.succeed("topics", "create", "other", "--log", tool.log)
+    let outcome = try tool.runOrders()
+    #expect(
+      outcome
+        == CommandLineTool.Outcome(
+          status: 6, output: "",
+          errors: "error: topic 'order-events' does not exist (\(tool.log)); create it with "
+            + "`projector topics create order-events` or correct --log\n"))
+    #expect(!FileManager.default.fileExists(atPath: tool.state))
+    #expect(
+      try tool.succeed("topics", "list", "--log", tool.log, "--format", "json")
+        == "{\"topic\":\"other\",\"partitions\":1,\"compacted\":false}\n")
+  }
+
+  @Test("a partition that the topic lacks")
+  func missingPartition() throws {
+    let tool = try CommandLineTool()
+    try tool.produceOrders()
+    #expect(try tool.runOrders("--partition", "0-1").status == 6)
+  }
+
+  @Test("partitions may be run apart, and give the same views")
+  func partitionsApart() throws {
+    let (whole, apart) = (try CommandLineTool(), try CommandLineTool())
+    for tool in [whole, apart] { try tool.produceOrders(partitions: 3) }
+    try whole.runOrders()
+    for partitions in ["1", "0,2"] {
+      #expect(try apart.runOrders("--partition", partitions).status == 0)
+    }
+    func rows(_ tool: CommandLineTool) throws -> String {
+      try tool.query("orders", "scan").output
+    }
+    #expect(try rows(apart) == rows(whole))
+    #expect(try rows(whole).split(separator: "\n").count == 3)
+  }
+
+  @Test("state that is not ours to write is refused, untouched")
+  func refusedState() throws {
+    let tool = try CommandLineTool()
+    try tool.produceOrders()
+    try tool.runOrders()
+    let task = "\(tool.state)/order-projections/000001/0-0"
+    let data = try Data(contentsOf: URL(fileURLWithPath: "\(task)/data.mdb"))
+    // Corrupt: no LMDB file at all.
+    try Data(repeating: 0x5a, count: 16_384).write(to: URL(fileURLWithPath: "\(task)/data.mdb"))
+    let corrupt = try tool.runOrders()
+    #expect(corrupt.status == 5)
+    #expect(corrupt.errors.contains(task))
+    try data.write(to: URL(fileURLWithPath: "\(task)/data.mdb"))
+    #expect(try tool.runOrders().status == 0)
+    // Foreign: the state of another partition under this one's name.
+    let other = try CommandLineTool()
+    try other.produceOrders(partitions: 2)
+    try FileManager.default.createDirectory(
+      atPath: "\(other.state)/order-projections/000001", withIntermediateDirectories: true)
+    try FileManager.default.copyItem(
+      atPath: task, toPath: "\(other.state)/order-projections/000001/0-0")
+    try FileManager.default.copyItem(
+      atPath: "\(tool.state)/order-projections/current",
+      toPath: "\(other.state)/order-projections/current")
+    let foreign = try other.runOrders()
+    #expect(foreign.status == 5)
+    #expect(foreign.errors.contains("partition count"))
+  }
+
+  @Test("a log that is not the one the state was built from")
+  func divergedLog() throws {
+    let tool = try CommandLineTool()
+    try tool.produceOrders()
+    try tool.runOrders()
+    try FileManager.default.removeItem(atPath: "\(tool.directory.path)/log")
+    try tool.succeed(
+      "produce", OrderFixture.topic, "--log", tool.log, input: "{\"key\":\"k\",\"value\":{}}\n")
+    let outcome = try tool.runOrders()
+    #expect(outcome.status == 6)
+    #expect(outcome.errors.contains("error: log and state diverged: the log ends at 1"))
+  }
+}
