@@ -43,20 +43,46 @@ public enum EncodedHeaders {
     return headers
   }
 
+  /// Where one header lies, in offsets of the bytes it was found in.
+  @frozen
+  public struct Place {
+    public let name: Range<Int>
+    /// `nil` for a null value.
+    public let value: Range<Int>?
+    /// Where the next header begins.
+    public let end: Int
+
+    @inlinable
+    init(name: Range<Int>, value: Range<Int>?, end: Int) {
+      self.name = name
+      self.value = value
+      self.end = end
+    }
+  }
+
+  /// The header at `position` of headers that end at `end`; `nil` at their end, and for bytes that
+  /// are no encoding.
+  @inlinable
+  public static func next(in bytes: RawSpan, at position: Int, end: Int) -> Place? {
+    guard position + prefix <= end else { return nil }
+    let nameLength = Int(
+      unsafe bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt16.self))
+    let valueLength = Int(
+      unsafe bytes.unsafeLoadUnaligned(fromByteOffset: position + 2, as: Int32.self))
+    let name = position + prefix..<position + prefix + nameLength
+    let valueEnd = name.upperBound + max(valueLength, 0)
+    guard valueEnd <= end else { return nil }
+    return Place(
+      name: name, value: valueLength < 0 ? nil : name.upperBound..<valueEnd, end: valueEnd)
+  }
+
   /// Calls `body` with the ranges of each header's name and value, relative to `bytes`.
   @inlinable
   public static func forEach(in bytes: RawSpan, _ body: (Range<Int>, Range<Int>?) -> Void) {
     var position = 0
-    while position + prefix <= bytes.byteCount {
-      let nameLength = Int(
-        unsafe bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt16.self))
-      let valueLength = Int(
-        unsafe bytes.unsafeLoadUnaligned(fromByteOffset: position + 2, as: Int32.self))
-      let name = position + prefix..<position + prefix + nameLength
-      let end = name.upperBound + max(valueLength, 0)
-      guard end <= bytes.byteCount else { return }
-      body(name, valueLength < 0 ? nil : name.upperBound..<end)
-      position = end
+    while let header = next(in: bytes, at: position, end: bytes.byteCount) {
+      body(header.name, header.value)
+      position = header.end
     }
   }
 

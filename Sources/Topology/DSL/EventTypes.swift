@@ -16,18 +16,17 @@ public struct EventTypes<Document, Event>: Sendable {
   @usableFromInline
   struct Handler: Sendable {
     let name: String
-    @usableFromInline let nameBytes: [UInt8]
-    let version: Int
-    let decode: Decoder
-    var upcasters: [Int: Upcaster] = [:]
+    @usableFromInline let version: Int
+    @usableFromInline let decode: Decoder
+    @usableFromInline var upcasters: [Int: Upcaster] = [:]
   }
 
   let unknownType: UnknownTypePolicy
   let unknownVersion: UnknownVersionPolicy
-  var handlers: [Handler] = []
-  var anyHandler: Decoder?
+  @usableFromInline var handlers: [Handler] = []
+  @usableFromInline var anyHandler: Decoder?
   /// Problems of declaration, reported by `build()`.
-  var problems: [String] = []
+  @usableFromInline var problems: [String] = []
 
   /// - Parameter unknownType: must be written: an event type nobody handles is never dropped
   ///   without a declaration.
@@ -44,7 +43,7 @@ public struct EventTypes<Document, Event>: Sendable {
     }
     if version < 1 { types.problems.append("event type '\(type)': versions count from 1") }
     types.handlers.append(
-      Handler(name: type, nameBytes: Array(type.utf8), version: version, decode: decode))
+      Handler(name: type, version: version, decode: decode))
     return types
   }
 
@@ -74,11 +73,21 @@ public struct EventTypes<Document, Event>: Sendable {
   }
 
   /// Types with versions, as `ORDER_CREATED v1..2`: for `describe` and lineage.
-  var signature: String {
+  @usableFromInline var signature: String {
     let names = handlers.map { handler in
       let oldest = (handler.upcasters.keys.min()).map { "v\($0).." } ?? "v"
       return "\(handler.name) \(oldest)\(handler.version)"
     }
     return (names + (anyHandler == nil ? [] : ["any"])).joined(separator: ", ")
+  }
+
+  /// What a source needs to know without the types of document and event.
+  @usableFromInline var table: EventTypeTable {
+    EventTypeTable(
+      entries: handlers.map {
+        EventTypeTable.Entry(
+          name: $0.name, nameBytes: Array($0.name.utf8), version: $0.version,
+          upcasts: Set($0.upcasters.keys))
+      }, takesAny: anyHandler != nil, unknownType: unknownType, unknownVersion: unknownVersion)
   }
 }

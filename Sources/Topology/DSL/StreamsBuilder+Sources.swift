@@ -11,6 +11,7 @@ extension StreamsBuilder {
   ///   - idScope: topics with the same scope share their event ids; each has its own otherwise.
   ///   - compacted: declares that the topic loses superseded records, so that missing ones are
   ///     no loss; a rebuild then ends at the same rows only if those do not depend on them.
+  @inlinable
   public func events<Format: DocumentFormat, Event>(
     _ topic: String, format: Format, types: EventTypes<Format.Reader.Document, Event>,
     envelope: Envelope = .flat, eventTime: EventTime = .recordTimestamp,
@@ -19,32 +20,86 @@ extension StreamsBuilder {
     line: UInt = #line
   ) -> KStream<String, Event> {
     let location = "\(file):\(line)"
+    let declaration = declareEvents(
+      topic, format: format.name, types: types.table, problems: types.problems,
+      signature: types.signature, envelope: envelope, eventTime: eventTime, policies: policies,
+      seenIDs: seenIDs, idScope: idScope, compacted: compacted, at: location)
+    let output = Port<String, Event>()
+    let handlers = types.handlers
+    let anyHandler = types.anyHandler
+    let id = addEvents(declaration, signature: types.signature, format: format.name, at: location) {
+      assembly in
+      let next = assembly.output(of: output)
+      let reader = format.makeReader(paths: declaration.paths)
+      let upcasting = UpcastChain<Format, Event>(format)
+      return EventSource(
+        declaration, assembly: assembly,
+        probe: { value, source, context in
+          try reader.withDocument(value) { _, slots in
+            try source.resolve(context, slots, text: reader.text)
+          }
+        },
+        run: { value, source, context, admit in
+          try reader.withDocument(value) { root, slots in
+            guard
+              let route = try source.route(context, slots, text: reader.text, admit: admit)
+            else { return }
+            let payload = route.payload < 0 ? root : reader.document(atPath: route.payload) ?? root
+            guard route.handler >= 0 else {
+              if let anyHandler { try next(route.key, try anyHandler(payload, context)) }
+              return
+            }
+            let handler = handlers[route.handler]
+            if route.version == handler.version {
+              try next(route.key, try handler.decode(payload, context))
+            } else {
+              try upcasting.run(payload, from: route.version, handler) { latest in
+                try next(route.key, try handler.decode(latest, context))
+              }
+            }
+          }
+        })
+    }
+    return KStream(builder: self, port: output, node: id, rekeyedBy: nil)
+  }
+
+  @usableFromInline
+  func declareEvents(
+    _ topic: String, format: String, types: EventTypeTable, problems: [String], signature: String,
+    envelope: Envelope, eventTime: EventTime, policies: SourcePolicies, seenIDs: SeenIDRetention,
+    idScope: String?, compacted: Bool, at location: String
+  ) -> EventSourceDeclaration {
     checkTopic(topic, at: location)
-    for problem in types.problems { report(problem, at: location) }
-    if types.handlers.isEmpty && types.anyHandler == nil {
+    for problem in problems { report(problem, at: location) }
+    if types.entries.isEmpty && !types.takesAny {
       report("source '\(topic)' has no event types; declare `on` or `onAny`", at: location)
     }
     add(
       source: SourceDescription(
         topic: topic, eventID: envelope.eventID.map(\.description), isCompacted: compacted))
-    let output = Port<String, Event>()
-    let id = add(
-      .source(topic: topic), named: operatorName("source", given: nil), inputs: [],
+    return EventSourceDeclaration(
+      topic: topic, envelope: envelope, eventTime: eventTime, policies: policies,
+      seenIDs: seenIDs, idScope: idScope ?? topic, types: types)
+  }
+
+  @usableFromInline
+  func addEvents(
+    _ declaration: EventSourceDeclaration, signature: String, format: String, at location: String,
+    _ make: @escaping @Sendable (TaskAssembly) -> EventSource
+  ) -> Int {
+    add(
+      .source(topic: declaration.topic), named: operatorName("source", given: nil), inputs: [],
       traits: [
-        "format: \(format.name)", "types: \(types.signature)",
-        "unknown type: \(types.unknownType.rawValue)",
-        "unknown version: \(types.unknownVersion.rawValue)", "envelope: \(envelope.signature)",
-        "event time: \(eventTime.rawValue)", "seen ids: \(seenIDs)",
-        "id scope: \(idScope ?? topic)",
-      ] + policies.traits, at: location
+        "format: \(format)", "types: \(signature)",
+        "unknown type: \(declaration.types.unknownType.rawValue)",
+        "unknown version: \(declaration.types.unknownVersion.rawValue)",
+        "envelope: \(declaration.envelope.signature)",
+        "event time: \(declaration.eventTime.rawValue)", "seen ids: \(declaration.seenIDs)",
+        "id scope: \(declaration.idScope)",
+      ] + declaration.policies.traits, at: location
     ) { assembly in
-      assembly.sources[topic] = EventSource(
-        topic: topic, format: format, types: types,
-        resolver: EnvelopeResolver(envelope, scope: idScope ?? topic), eventTime: eventTime,
-        policies: policies, seenIDs: seenIDs, counters: assembly.counters, log: assembly.log,
-        next: assembly.output(of: output))
+      assembly.sources[declaration.topic] = make(assembly)
     }
-    return KStream(builder: self, port: output, node: id, rekeyedBy: nil)
   }
 
   /// Records of a topic with plain keys and values; their event id is the header `eventId`, else

@@ -1,78 +1,116 @@
 import StateStore
-import StreamCore
+package import StreamCore
 
-/// Reads events: envelope, upcasting, dispatch by type, decoding.
-final class EventSource<Format: DocumentFormat, Event>: SourceOperator {
+/// Reads events: finds the envelope, lets the event in or not, and says which handler decodes it.
+///
+/// It knows nothing of the types of document and event. What does is one closure that
+/// ``StreamsBuilder`` makes where those types are known, so that it is compiled for them.
+@usableFromInline
+final class EventSource: SourceOperator {
+  /// Parses a value, asks ``route(_:_:_:text:admit:)``, decodes the payload and passes it on.
+  @usableFromInline
+  typealias Run = (
+    _ value: RawSpan, _ source: EventSource, _ context: RecordContext, _ admit: () throws -> Bool
+  ) throws -> Void
+  /// Finds the envelope of a value and nothing else.
+  @usableFromInline
+  typealias Probe = (_ value: RawSpan, _ source: EventSource, _ context: RecordContext) throws ->
+    Void
+
+  /// What becomes of an event that was let in.
+  @usableFromInline
+  struct Route {
+    @usableFromInline let key: String
+    /// Number of the handler; -1 for the one of all other types.
+    @usableFromInline let handler: Int
+    /// Slot of the payload's object; -1 where the value itself is the payload.
+    @usableFromInline let payload: Int
+    /// Schema version of the payload.
+    @usableFromInline let version: Int
+  }
+
   let topic: String
   let policies: SourcePolicies
   let seenIDs: SeenIDRetention
   private let eventTime: EventTime
-  private let types: EventTypes<Format.Reader.Document, Event>
-  private let reader: Format.Reader
-  /// Two more, taken in turns, for payloads that upcasters wrote.
-  private let upcastReaders: [Format.Reader]
-  private var upcastBytes: [[UInt8]] = [[], []]
-  private var resolver: EnvelopeResolver
-  private let next: Forward<String, Event>
+  private let types: EventTypeTable
+  private let resolver: EnvelopeResolver
   private let counters: TaskCounters
   private let log: @Sendable (String) -> Void
+  private let run: Run
+  private let probe: Probe
 
+  @usableFromInline
   init(
-    topic: String, format: Format, types: EventTypes<Format.Reader.Document, Event>,
-    resolver: EnvelopeResolver, eventTime: EventTime, policies: SourcePolicies,
-    seenIDs: SeenIDRetention, counters: TaskCounters, log: @escaping @Sendable (String) -> Void,
-    next: @escaping Forward<String, Event>
+    _ declaration: EventSourceDeclaration, assembly: TaskAssembly, probe: @escaping Probe,
+    run: @escaping Run
   ) {
-    self.topic = topic
-    self.policies = policies
-    self.seenIDs = seenIDs
-    self.eventTime = eventTime
-    self.types = types
-    self.resolver = resolver
-    reader = format.makeReader(paths: resolver.paths)
-    upcastReaders = [format.makeReader(paths: []), format.makeReader(paths: [])]
-    self.counters = counters
-    self.log = log
-    self.next = next
+    topic = declaration.topic
+    policies = declaration.policies
+    seenIDs = declaration.seenIDs
+    eventTime = declaration.eventTime
+    types = declaration.types
+    resolver = declaration.makeResolver()
+    counters = assembly.counters
+    log = assembly.log
+    self.probe = probe
+    self.run = run
   }
 
   func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp? {
     let entry = batch.entries[index]
     guard eventTime == .occurredAt, let value = entry.value else { return entry.timestamp }
-    let probe = RecordContext(counters: TaskCounters())
-    probe.batch = batch
-    probe.index = index
-    // A head that cannot be decoded is ordered by its record's timestamp.
+    let context = RecordContext(counters: TaskCounters())
+    context.load(batch)
+    context.select(index)
     let bytes = batch.bytes
-    let occurredAt = try? reader.withDocument(bytes.span.bytes.extracting(value)) {
-      _, slots in
-      try resolver.resolve(probe, slots: slots, valueStart: value.lowerBound, text: reader.text)
-      return try probe.occurredAt()
-    }
-    return (occurredAt ?? nil).map(Timestamp.init) ?? entry.timestamp
+    // A head that cannot be decoded is ordered by its record's timestamp.
+    guard (try? probe(bytes.span.bytes.extracting(value), self, context)) != nil,
+      let occurredAt = try? context.occurredAt()
+    else { return entry.timestamp }
+    return Timestamp(occurredAt)
   }
 
   func process(_ context: RecordContext, admit: () throws -> Bool) throws {
-    let entry = context.batch.entries[context.index]
-    guard let value = entry.value else {
+    guard let value = context.batch.entries[context.index].value else {
       throw ProcessingFailure(.decode, .decode, "the value is null: an event has a value")
     }
     let bytes = context.batch.bytes
     do {
-      try reader.withDocument(bytes.span.bytes.extracting(value)) { root, slots in
-        try resolver.resolve(context, slots: slots, valueStart: value.lowerBound, text: reader.text)
-        if eventTime == .occurredAt, let instant = try context.occurredAt() {
-          context.timestamp = Timestamp(instant)
-        }
-        guard try admit() else { return }
-        let key = try checkedKey(context, entry)
-        let nested = resolver.payloadIsNested(slots)
-        let payload = nested.flatMap { reader.document(atPath: $0) } ?? root
-        try dispatch(key, payload, context)
-      }
+      try run(bytes.span.bytes.extracting(value), self, context, admit)
     } catch let error as SerdeError {
       throw ProcessingFailure(.decode, .decode, error.description)
     }
+  }
+
+  /// Finds the envelope.
+  @usableFromInline
+  func resolve(_ context: RecordContext, _ slots: [FieldSlot], text: (FieldSlot) -> String) throws {
+    let value = context.batch.entries[context.index].value ?? 0..<0
+    try resolver.resolve(context, slots: slots, valueStart: value.lowerBound, text: text)
+  }
+
+  /// Finds the envelope, lets the event in, and tells its handler.
+  ///
+  /// - Returns: `nil` where nothing more is to be done with it.
+  @usableFromInline
+  func route(
+    _ context: RecordContext, _ slots: [FieldSlot], text: (FieldSlot) -> String,
+    admit: () throws -> Bool
+  ) throws -> Route? {
+    try resolve(context, slots, text: text)
+    if eventTime == .occurredAt, let instant = try context.occurredAt() {
+      context.timestamp = Timestamp(instant)
+    }
+    guard try admit() else { return nil }
+    let key = try checkedKey(context, context.batch.entries[context.index])
+    guard let handler = try types.handler(of: context) else {
+      try unknownType(context)
+      return nil
+    }
+    return Route(
+      key: key, handler: handler, payload: resolver.payloadSlot(slots) ?? -1,
+      version: context.schemaVersion)
   }
 
   private func checkedKey(_ context: RecordContext, _ entry: RecordBatch.Entry) throws -> String {
@@ -95,62 +133,6 @@ final class EventSource<Format: DocumentFormat, Event>: SourceOperator {
         action: policies.keyMismatch == .fail ? .fail : .deadLetter)
     }
     return key
-  }
-
-  private func dispatch(_ key: String, _ payload: Format.Reader.Document, _ context: RecordContext)
-    throws
-  {
-    let type = context.envelope.eventType
-    guard type.range != nil || type.composed != nil else {
-      throw ProcessingFailure(.decode, .decode, "eventType: is missing")
-    }
-    for handler in types.handlers {
-      if context.isType(handler.nameBytes) { return try decode(key, payload, handler, context) }
-    }
-    if let any = types.anyHandler { return try next(key, try any(payload, context)) }
-    try unknownType(context)
-  }
-
-  private func decode(
-    _ key: String, _ payload: Format.Reader.Document,
-    _ handler: EventTypes<Format.Reader.Document, Event>.Handler, _ context: RecordContext
-  ) throws {
-    if context.schemaVersion == handler.version {
-      return try next(key, try handler.decode(payload, context))
-    }
-    guard context.schemaVersion < handler.version,
-      handler.upcasters[context.schemaVersion] != nil
-    else {
-      throw ProcessingFailure(
-        .decode, .unknownVersion,
-        "\(handler.name) has schema version \(context.schemaVersion); versions up to "
-          + "\(handler.version) are known",
-        action: types.unknownVersion == .fail ? .fail : .deadLetter)
-    }
-    try upcast(key, payload, from: context.schemaVersion, handler, context)
-  }
-
-  /// Passes the payload through one upcaster and reads what it wrote, until it is the latest.
-  private func upcast(
-    _ key: String, _ payload: Format.Reader.Document, from version: Int,
-    _ handler: EventTypes<Format.Reader.Document, Event>.Handler, _ context: RecordContext
-  ) throws {
-    guard version < handler.version else {
-      return try next(key, try handler.decode(payload, context))
-    }
-    guard let upcaster = handler.upcasters[version] else {
-      throw ProcessingFailure(
-        .decode, .unknownVersion,
-        "\(handler.name) has no upcaster from version \(version) to \(version + 1)",
-        action: types.unknownVersion == .fail ? .fail : .deadLetter)
-    }
-    let turn = version % 2
-    upcastBytes[turn].removeAll(keepingCapacity: true)
-    try upcaster(payload, &upcastBytes[turn])
-    let bytes = upcastBytes[turn]
-    try upcastReaders[turn].withDocument(bytes.span.bytes) { root, _ in
-      try upcast(key, root, from: version + 1, handler, context)
-    }
   }
 
   private func unknownType(_ context: RecordContext) throws {
@@ -179,26 +161,14 @@ extension RecordContext {
       let bytes = batch.bytes
       return bytes.span.bytes.holds(name, at: range)
     }
-    return envelope.eventType.composed.map { name.elementsEqual($0.utf8) } ?? false
+    return envelope.eventType.isComposed && eventType.utf8.elementsEqual(name)
   }
 
   /// Whether the aggregate's id is the key, or is not told.
   func isAggregate(_ key: String, at range: Range<Int>) -> Bool {
-    if let composed = envelope.aggregateID.composed { return composed == key }
+    if envelope.aggregateID.isComposed { return aggregateID == key }
     guard let found = envelope.aggregateID.range, found != range else { return true }
     let bytes = batch.bytes
     return bytes.span.bytes.equal(found, range)
-  }
-}
-
-extension RawSpan {
-  /// Whether the same bytes stand at both ranges.
-  func equal(_ left: Range<Int>, _ right: Range<Int>) -> Bool {
-    guard left.count == right.count else { return false }
-    for index in 0..<left.count
-    where unsafe unsafeLoad(fromByteOffset: left.lowerBound + index, as: UInt8.self)
-      != unsafeLoad(fromByteOffset: right.lowerBound + index, as: UInt8.self)
-    { return false }
-    return true
   }
 }

@@ -3,24 +3,22 @@ import StreamCore
 
 /// An ``Envelope`` compiled for one source of one task: finds a record's envelope fields as slices
 /// of the record, decoding only numbers.
-struct EnvelopeResolver {
-  private enum Place {
-    case header(Int)
-    case slot(Int)
-    case key
-    case aggregateSequence
-    case position
-  }
+///
+/// Rules are plain values without references: walking them for each record counts none.
+final class EnvelopeResolver {
+  private enum Place: UInt8 { case header, slot, key, aggregateSequence, position }
   private struct Rule {
     let place: Place
-    let prefix: [UInt8]
-    let path: String
+    /// Of the header name or the path.
+    let index: Int32
+    /// Of the prefix to take off; -1 for none.
+    let prefix: Int32
   }
 
   /// What the document reader must find, in the order of the slots.
   private(set) var paths: [[String]] = []
   private var headerNames: [[UInt8]] = []
-  private var headers: [Range<Int>?] = []
+  private var prefixes: [[UInt8]] = []
   private let payload: Envelope.Payload
   private var payloadSlot = -1
   private var eventID: [Rule] = []
@@ -50,31 +48,35 @@ struct EnvelopeResolver {
     sequenceNumber = compile(envelope.sequenceNumber)
     occurredAt = compile(envelope.occurredAt)
     correlationID = compile(envelope.correlationID)
-    headers = Array(repeating: nil, count: headerNames.count)
+    precondition(headerNames.count <= HeaderRanges.countMax, "an envelope reads at most 16 headers")
   }
 
-  private mutating func slot(_ path: [String]) -> Int {
+  private func slot(_ path: [String]) -> Int {
     if let known = paths.firstIndex(of: path) { return known }
     paths.append(path)
     return paths.count - 1
   }
 
-  private mutating func compile(_ rules: [Envelope.Rule]) -> [Rule] {
+  private func compile(_ rules: [Envelope.Rule]) -> [Rule] {
     rules.map { rule in
-      let place: Place =
+      let (place, index): (Place, Int) =
         switch rule.place {
-        case .header(let name): .header(header(Array(name.utf8)))
-        case .path(let path): .slot(slot(path))
-        case .key: .key
-        case .aggregateSequence: .aggregateSequence
-        case .position: .position
+        case .header(let name): (.header, header(Array(name.utf8)))
+        case .path(let path): (.slot, slot(path))
+        case .key: (.key, -1)
+        case .aggregateSequence: (.aggregateSequence, -1)
+        case .position: (.position, -1)
         }
-      return Rule(
-        place: place, prefix: Array((rule.prefix ?? "").utf8), path: rule.description)
+      var prefix = -1
+      if let text = rule.prefix, !text.isEmpty {
+        prefix = prefixes.count
+        prefixes.append(Array(text.utf8))
+      }
+      return Rule(place: place, index: Int32(index), prefix: Int32(prefix))
     }
   }
 
-  private mutating func header(_ name: [UInt8]) -> Int {
+  private func header(_ name: [UInt8]) -> Int {
     if let known = headerNames.firstIndex(of: name) { return known }
     headerNames.append(name)
     return headerNames.count - 1
@@ -85,214 +87,150 @@ struct EnvelopeResolver {
   /// - Parameters:
   ///   - slots: the document's fields; ranges relative to the value.
   ///   - valueStart: where the value lies in the batch.
+  ///   - text: a string field's text with its escapes resolved.
   /// - Throws: ``ProcessingFailure`` of the stage `decode` for a field of a wrong type.
-  mutating func resolve(
+  func resolve(
     _ context: RecordContext, slots: [FieldSlot], valueStart: Int, text: (FieldSlot) -> String
   ) throws {
-    findHeaders(context)
-    let source = Source(
-      headers: headers, slots: slots, valueStart: valueStart,
-      key: context.batch.entries[context.index].key)
-    try source.withBytes(context.batch) { bytes in
-      context.envelope.aggregateID = try find(aggregateID, source, bytes, text)
-      context.sequenceNumber = try number(sequenceNumber, source, bytes, text)
-      context.schemaVersion = Int(try number(schemaVersion, source, bytes, text) ?? 1)
-      context.envelope.eventType = try find(eventType, source, bytes, text)
-      context.envelope.aggregateType = try find(aggregateType, source, bytes, text)
-      context.envelope.correlationID = try find(correlationID, source, bytes, text)
-      context.envelope.occurredAt = try find(
-        occurredAt, source, bytes, text, allowing: [.string, .number])
-      try findID(context, source, bytes, text)
-      let value = context.batch.entries[context.index].value ?? 0..<0
-      context.envelope.payload = try payloadRange(value, source)
+    let record = context.batch.bytes
+    let bytes = record.span.bytes
+    let entry = context.batch.entries[context.index]
+    var found = HeaderRanges()
+    if !entry.headers.isEmpty, !headerNames.isEmpty {
+      findHeaders(bytes, entry.headers, &found)
     }
+    var envelope = ResolvedEnvelope()
+    func find(_ rules: [Rule], _ field: EnvelopeField) throws -> FieldRange {
+      for rule in rules {
+        var range: FieldRange
+        switch rule.place {
+        case .header: range = found[Int(rule.index)]
+        case .key: range = FieldRange(entry.key)
+        case .slot:
+          let slot = slots[Int(rule.index)]
+          switch slot.kind {
+          case .absent, .null: continue
+          case .string where slot.hasEscapes:
+            context.compose(field, strip(rule, text(slot)))
+            return .composed
+          case .string, .number:
+            range = FieldRange(
+              start: slot.range.lowerBound + valueStart, count: slot.range.count)
+          default: throw wrongType(rule, slot.kind, "text")
+          }
+        case .aggregateSequence, .position: continue
+        }
+        if range.isAbsent { continue }
+        if rule.prefix >= 0 { range = strip(rule, range, bytes) }
+        return range
+      }
+      return .absent
+    }
+    envelope.aggregateID = try find(aggregateID, .aggregateID)
+    envelope.eventType = try find(eventType, .eventType)
+    envelope.aggregateType = try find(aggregateType, .aggregateType)
+    envelope.correlationID = try find(correlationID, .correlationID)
+    envelope.occurredAt = try find(occurredAt, .occurredAt)
+    let sequence = try find(sequenceNumber, .sequenceNumber)
+    context.sequenceNumber =
+      sequence.isAbsent ? nil : try number(sequence, sequenceNumber, bytes)
+    let version = try find(schemaVersion, .schemaVersion)
+    context.schemaVersion = version.isAbsent ? 1 : Int(try number(version, schemaVersion, bytes))
+    envelope.eventID = try find(eventID, .eventID)
+    let value = entry.value ?? 0..<0
+    envelope.payload = FieldRange(try payloadRange(value, slots, valueStart))
+    context.envelope = envelope
+    identify(context, envelope.eventID, bytes)
   }
 
-  /// Whether the payload of the document just resolved is the node behind ``payloadSlot``.
-  func payloadIsNested(_ slots: [FieldSlot]) -> Int? {
+  /// The slot of the payload's object in the document just resolved; `nil` where the value itself
+  /// is the payload.
+  func payloadSlot(_ slots: [FieldSlot]) -> Int? {
     guard payloadSlot >= 0, slots[payloadSlot].kind == .object else { return nil }
     return payloadSlot
   }
 
-  private struct Source {
-    let headers: [Range<Int>?]
-    let slots: [FieldSlot]
-    let valueStart: Int
-    let key: Range<Int>?
-
-    func withBytes(_ batch: RecordBatch, _ body: (RawSpan) throws -> Void) rethrows {
-      try body(batch.bytes.span.bytes)
-    }
-  }
-
-  private mutating func findHeaders(_ context: RecordContext) {
-    for index in headers.indices { headers[index] = nil }
-    let range = context.batch.entries[context.index].headers
-    guard !range.isEmpty, !headers.isEmpty else { return }
-    let record = context.batch.bytes
-    let bytes = record.span.bytes
+  private func findHeaders(_ bytes: RawSpan, _ range: Range<Int>, _ found: inout HeaderRanges) {
     let names = headerNames
-    EncodedHeaders.forEach(in: bytes.extracting(range)) { name, value in
-      let absolute = range.lowerBound + name.lowerBound..<range.lowerBound + name.upperBound
-      for index in names.indices where bytes.holds(names[index], at: absolute) {
-        headers[index] = value.map {
-          range.lowerBound + $0.lowerBound..<range.lowerBound + $0.upperBound
-        }
+    var position = range.lowerBound
+    while let header = EncodedHeaders.next(in: bytes, at: position, end: range.upperBound) {
+      for index in names.indices where bytes.holds(names[index], at: header.name) {
+        found[index] = FieldRange(header.value)
       }
+      position = header.end
     }
   }
 
-  private func find(
-    _ rules: [Rule], _ source: Source, _ bytes: RawSpan, _ text: (FieldSlot) -> String,
-    allowing kinds: [FieldSlot.Kind] = [.string, .number]
-  ) throws -> FieldText {
-    for rule in rules {
-      switch rule.place {
-      case .header(let index):
-        if let range = source.headers[index] {
-          return FieldText(range: strip(rule.prefix, range, bytes))
-        }
-      case .key:
-        if let range = source.key { return FieldText(range: strip(rule.prefix, range, bytes)) }
-      case .slot(let index):
-        let slot = source.slots[index]
-        switch slot.kind {
-        case .absent, .null: continue
-        case .string where slot.hasEscapes:
-          let whole = text(slot)
-          let prefix = String(decoding: rule.prefix, as: UTF8.self)
-          return FieldText(
-            composed: whole.hasPrefix(prefix) ? String(whole.dropFirst(prefix.count)) : whole)
-        case .string, .number:
-          let range =
-            slot.range.lowerBound + source.valueStart..<slot.range.upperBound + source.valueStart
-          return FieldText(range: strip(rule.prefix, range, bytes))
-        default: throw wrongType(rule, slot.kind, "text")
-        }
-      case .aggregateSequence, .position: continue
-      }
+  private func number(_ range: FieldRange, _ rules: [Rule], _ bytes: RawSpan) throws -> Int64 {
+    guard let range = range.range, let value = bytes.wholeNumber(at: range) else {
+      let path = rules.first.map { name($0) } ?? ""
+      throw ProcessingFailure(.decode, .decode, "\(path): is no whole number of 64 bits")
     }
-    return FieldText()
+    return value
   }
 
-  private func number(
-    _ rules: [Rule], _ source: Source, _ bytes: RawSpan, _ text: (FieldSlot) -> String
-  ) throws -> Int64? {
-    for rule in rules {
-      let range: Range<Int>
-      switch rule.place {
-      case .header(let index):
-        guard let found = source.headers[index] else { continue }
-        range = strip(rule.prefix, found, bytes)
-      case .slot(let index):
-        let slot = source.slots[index]
-        if slot.kind == .absent || slot.kind == .null { continue }
-        guard slot.kind == .number || slot.kind == .string else {
-          throw wrongType(rule, slot.kind, "a whole number")
-        }
-        range =
-          slot.range.lowerBound + source.valueStart..<slot.range.upperBound + source.valueStart
-      case .key:
-        guard let key = source.key else { continue }
-        range = strip(rule.prefix, key, bytes)
-      case .aggregateSequence, .position: continue
-      }
-      guard let value = bytes.wholeNumber(at: range) else {
-        throw ProcessingFailure(.decode, .decode, "\(rule.path): is no whole number of 64 bits")
-      }
-      return value
-    }
-    return nil
-  }
-
-  private func findID(
-    _ context: RecordContext, _ source: Source, _ bytes: RawSpan, _ text: (FieldSlot) -> String
-  ) throws {
-    var id = FieldText()
-    search: for rule in eventID {
-      switch rule.place {
-      case .position: break search
-      case .aggregateSequence:
-        guard let number = context.sequenceNumber, let aggregate = context.aggregateID else {
-          continue
-        }
-        id = FieldText(composed: "\(aggregate):\(number)")
-        break search
-      default:
-        id = try find([rule], source, bytes, text)
-        if id.range != nil || id.composed != nil { break search }
-      }
-    }
-    context.envelope.eventID = id
+  /// The id by the first rule that yields one: a field, `aggregateId:sequenceNumber`, or the
+  /// record's position, which needs no place among the seen ids.
+  private func identify(_ context: RecordContext, _ id: FieldRange, _ bytes: RawSpan) {
+    context.hasDurableID = true
     if let range = id.range {
       context.idHash = Hash128(bytes.extracting(range), scope: scope)
-      context.hasDurableID = true
-    } else if let composed = id.composed {
-      context.idHash = Hash128(Array(composed.utf8).span.bytes, scope: scope)
-      context.hasDurableID = true
-    } else {
-      context.idHash = Hash128(Array(context.eventID.utf8).span.bytes, scope: scope)
-      context.hasDurableID = false
+      return
     }
+    if id.isAbsent {
+      if eventID.contains(where: { $0.place == .aggregateSequence }),
+        let number = context.sequenceNumber, let aggregate = context.aggregateID
+      {
+        context.compose(.eventID, "\(aggregate):\(number)")
+        context.envelope.eventID = .composed
+      } else {
+        context.hasDurableID = false
+      }
+    }
+    context.idHash = Hash128(Array(context.eventID.utf8).span.bytes, scope: scope)
   }
 
-  private func payloadRange(_ value: Range<Int>, _ source: Source) throws -> Range<Int> {
+  private func payloadRange(_ value: Range<Int>, _ slots: [FieldSlot], _ valueStart: Int) throws
+    -> Range<Int>
+  {
     guard payloadSlot >= 0 else { return value }
-    let slot = source.slots[payloadSlot]
+    let slot = slots[payloadSlot]
     if slot.kind == .object {
-      return slot.range.lowerBound + source.valueStart..<slot.range.upperBound + source.valueStart
+      return slot.range.lowerBound + valueStart..<slot.range.upperBound + valueStart
     }
     if payload == .either { return value }
     throw ProcessingFailure(
       .decode, .decode,
-      "\(paths[payloadSlot].joined(separator: ".")): \(slot.kind == .absent ? "is missing" : "is no object")"
-    )
+      "\(paths[payloadSlot].joined(separator: ".")): "
+        + (slot.kind == .absent ? "is missing" : "is no object"))
   }
 
-  private func strip(_ prefix: [UInt8], _ range: Range<Int>, _ bytes: RawSpan) -> Range<Int> {
-    guard !prefix.isEmpty, range.count >= prefix.count,
-      bytes.holds(prefix, at: range.lowerBound..<range.lowerBound + prefix.count)
+  private func strip(_ rule: Rule, _ range: FieldRange, _ bytes: RawSpan) -> FieldRange {
+    let prefix = prefixes[Int(rule.prefix)]
+    guard let found = range.range, found.count >= prefix.count,
+      bytes.holds(prefix, at: found.lowerBound..<found.lowerBound + prefix.count)
     else { return range }
-    return range.lowerBound + prefix.count..<range.upperBound
+    return FieldRange(found.lowerBound + prefix.count..<found.upperBound)
+  }
+
+  private func strip(_ rule: Rule, _ text: String) -> String {
+    guard rule.prefix >= 0 else { return text }
+    let prefix = String(decoding: prefixes[Int(rule.prefix)], as: UTF8.self)
+    return text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text
+  }
+
+  private func name(_ rule: Rule) -> String {
+    switch rule.place {
+    case .header: "header \(String(decoding: headerNames[Int(rule.index)], as: UTF8.self))"
+    case .slot: paths[Int(rule.index)].joined(separator: ".")
+    case .key: "key"
+    case .aggregateSequence, .position: "eventId"
+    }
   }
 
   private func wrongType(_ rule: Rule, _ kind: FieldSlot.Kind, _ expected: String)
     -> ProcessingFailure
   {
-    ProcessingFailure(.decode, .decode, "\(rule.path): is \(kind), expected \(expected)")
-  }
-}
-
-extension RawSpan {
-  /// Whether exactly these bytes stand at `range`.
-  func holds(_ expected: [UInt8], at range: Range<Int>) -> Bool {
-    guard range.count == expected.count else { return false }
-    for index in expected.indices
-    where unsafe unsafeLoad(fromByteOffset: range.lowerBound + index, as: UInt8.self)
-      != expected[index]
-    { return false }
-    return true
-  }
-
-  /// Decimal text as a number; `nil` for anything else or beyond 64 bits.
-  func wholeNumber(at range: Range<Int>) -> Int64? {
-    guard !range.isEmpty, range.count <= 20 else { return nil }
-    var value: Int64 = 0
-    var position = range.lowerBound
-    let first = unsafe unsafeLoad(fromByteOffset: position, as: UInt8.self)
-    let negative = first == 0x2d
-    if negative { position += 1 }
-    guard position < range.upperBound else { return nil }
-    while position < range.upperBound {
-      let byte = unsafe unsafeLoad(fromByteOffset: position, as: UInt8.self)
-      guard byte >= 0x30, byte <= 0x39 else { return nil }
-      let (product, overflow) = value.multipliedReportingOverflow(by: 10)
-      let (sum, carry) = product.subtractingReportingOverflow(Int64(byte - 0x30))
-      if overflow || carry { return nil }
-      value = sum
-      position += 1
-    }
-    if negative { return value }
-    return value == .min ? nil : -value
+    ProcessingFailure(.decode, .decode, "\(name(rule)): is \(kind), expected \(expected)")
   }
 }

@@ -17,6 +17,7 @@ public final class RecordContext {
   var batch: RecordBatch
   var index = 0
   var envelope = ResolvedEnvelope()
+  private var composed: [EnvelopeField: String] = [:]
   /// The same id as in the seen ids: 128 bits of the id's text, scoped.
   var idHash = Hash128.zero
   var hasDurableID = false
@@ -65,6 +66,7 @@ public final class RecordContext {
     schemaVersion = 1
     sequenceNumber = nil
     envelope = ResolvedEnvelope()
+    if !composed.isEmpty { composed = [:] }
     hasDurableID = false
     outcome = UnitOutcome()
     emitted = 0
@@ -76,21 +78,23 @@ public final class RecordContext {
 
   /// The event's id by the source's rules; `topic:partition:offset` where no other yields one.
   public var eventID: String {
-    text(envelope.eventID)
+    text(envelope.eventID, .eventID)
       ?? "\(batch.topicPartition.topic):\(batch.topicPartition.partition):\(offset)"
   }
   /// Empty for sources that do not dispatch on types.
-  public var eventType: String { text(envelope.eventType) ?? "" }
-  public var aggregateID: String? { text(envelope.aggregateID) }
-  public var aggregateType: String? { text(envelope.aggregateType) }
-  public var correlationID: String? { text(envelope.correlationID) }
+  public var eventType: String { text(envelope.eventType, .eventType) ?? "" }
+  public var aggregateID: String? { text(envelope.aggregateID, .aggregateID) }
+  public var aggregateType: String? { text(envelope.aggregateType, .aggregateType) }
+  public var correlationID: String? { text(envelope.correlationID, .correlationID) }
 
   /// The envelope's time.
   ///
   /// - Throws: ``StreamCore/SerdeError`` for text that is no time.
   public func occurredAt() throws -> Instant? {
     do {
-      if let composed = envelope.occurredAt.composed { return try Instant(parsing: composed) }
+      if envelope.occurredAt.isComposed, let text = composed[.occurredAt] {
+        return try Instant(parsing: text)
+      }
       guard let range = envelope.occurredAt.range else { return nil }
       let bytes = batch.bytes
       return try Instant(parsing: bytes.span.bytes, in: range)
@@ -107,7 +111,7 @@ public final class RecordContext {
   /// Lends the bytes of the event's payload as they arrived, before upcasting.
   public func withPayload<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result {
     let bytes = batch.bytes
-    return try body(bytes.span.bytes.extracting(envelope.payload))
+    return try body(bytes.span.bytes.extracting(envelope.payload.range ?? 0..<0))
   }
 
   /// The record as a value of its own.
@@ -116,9 +120,12 @@ public final class RecordContext {
   /// The declared key bytes of the record.
   var keyBytes: ArraySlice<UInt8>? { batch.entries[index].key.map { batch.bytes[$0] } }
 
-  private func text(_ field: FieldText) -> String? {
-    if let composed = field.composed { return composed }
-    guard let range = field.range else { return nil }
+  /// Keeps text of a field that does not stand in the record as it is.
+  func compose(_ field: EnvelopeField, _ text: String) { composed[field] = text }
+
+  private func text(_ range: FieldRange, _ field: EnvelopeField) -> String? {
+    if range.isComposed { return composed[field] }
+    guard let range = range.range else { return nil }
     return String(decoding: batch.bytes[range], as: UTF8.self)
   }
 }
@@ -135,23 +142,4 @@ struct UnitOutcome {
 
   @inlinable
   init() {}
-}
-
-/// Where a text field of the envelope lies.
-struct FieldText {
-  /// In the batch's bytes.
-  var range: Range<Int>?
-  /// Text that does not stand in the record as it is: it had escapes, or was put together.
-  var composed: String?
-}
-
-/// The envelope of one record, found but not decoded.
-struct ResolvedEnvelope {
-  var eventID = FieldText()
-  var eventType = FieldText()
-  var aggregateID = FieldText()
-  var aggregateType = FieldText()
-  var correlationID = FieldText()
-  var occurredAt = FieldText()
-  var payload = 0..<0
 }

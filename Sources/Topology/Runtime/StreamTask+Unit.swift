@@ -177,7 +177,8 @@ extension StreamTask {
       try supersede(run)
       try state.seenIDs.insert(
         context.idHash, offset: context.offset,
-        valueHash: UInt32(truncatingIfNeeded: context.valueHash), timestamp: context.timestamp)
+        valueHash: UInt32(truncatingIfNeeded: context.valueHash),
+        scope: UInt8(truncatingIfNeeded: run.input.order), timestamp: context.timestamp)
     }
     if context.outcome.applied { return .applied }
     if context.outcome.late { return .late }
