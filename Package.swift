@@ -24,6 +24,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
   targets: [
@@ -48,7 +49,10 @@ let package = Package(
       name: "EmbeddedLog", dependencies: ["StreamCore", "StateStore", "CFutex"],
       swiftSettings: wrapper + [.enableExperimentalFeature("Lifetimes")]),
     .target(name: "KafkaLog", dependencies: ["StreamCore", "CRdKafka"], swiftSettings: wrapper),
-    .target(name: "Topology", dependencies: ["StreamCore", "StateStore"], swiftSettings: strict),
+    .target(
+      name: "Topology",
+      dependencies: ["StreamCore", "StateStore", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strict),
     .target(
       name: "TopologyTesting", dependencies: ["StreamCore", "StateStore", "Topology"],
       swiftSettings: strict),

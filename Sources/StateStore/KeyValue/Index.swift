@@ -26,6 +26,14 @@ public struct Index<Row>: Sendable {
   }
 }
 
+extension Index {
+  /// The row's entry without its key; `nil` for a row that is not in this index.
+  package func entry(of row: Row) -> [UInt8]? {
+    var bytes: [UInt8] = []
+    return append(row, to: &bytes) < 0 ? nil : bytes
+  }
+}
+
 /// One value by which an index orders rows.
 public struct IndexComponent<Row>: Sendable {
   /// The field's name, for the catalog.

@@ -82,6 +82,12 @@ package struct StateView {
     return Dictionary(uniqueKeysWithValues: zip(names, values))
   }
 
+  /// The entries of the journal, oldest first.
+  package func journal() throws(StoreError) -> [[UInt8]] {
+    guard let table = environment.openedTable("journal") else { return [] }
+    return try TreeWalk.page(transaction, table, limit: .max).entries.map(\.value)
+  }
+
   /// Where an id was seen, if it was.
   package func seenID(_ hash: Hash128) throws(StoreError) -> SeenID? {
     guard let tables = IDTables(opened: environment) else { return nil }

@@ -5,6 +5,8 @@ package struct IndexedRow: Hashable, Sendable {
   /// The key's encoded form.
   package let key: [UInt8]
   package let value: [UInt8]
+  /// The entry as it is stored: values, then key.
+  package let entry: [UInt8]
 }
 
 /// A page of an index, and where the next one begins.
@@ -98,7 +100,7 @@ extension StateView {
         .corrupted, "the index '\(index.name)' points to a row that is not there; rebuild",
         store: store.name)
     }
-    return IndexedRow(values: values, key: key, value: row)
+    return IndexedRow(values: values, key: key, value: row, entry: entry.key)
   }
 
   /// How many rows have these first values: kept for none and for one, counted for more.

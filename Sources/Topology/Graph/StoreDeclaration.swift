@@ -8,6 +8,8 @@ protocol StoreDeclaration: AnyObject, Sendable {
   var description: StoreDescription { get }
   /// Opens the store in a task's state, before any operator is assembled.
   func register(in assembly: TaskAssembly) throws
+  /// The entries a row has in the store's indexes, without its key.
+  func indexEntries(ofRow bytes: [UInt8]) throws -> [(index: String, entry: [UInt8])]
 }
 
 /// A key-value store of typed rows.
@@ -54,6 +56,15 @@ public final class KeyValueDeclaration<Key: StoreKey, Row>: StoreDeclaration, @u
   }
 }
 
+extension KeyValueDeclaration {
+  @usableFromInline
+  func indexEntries(ofRow bytes: [UInt8]) throws -> [(index: String, entry: [UInt8])] {
+    guard !indexes.isEmpty else { return [] }
+    let row = try serde.deserialize(bytes.span.bytes)
+    return indexes.compactMap { index in index.entry(of: row).map { (index.name, $0) } }
+  }
+}
+
 /// An audit trail: values in order of arrival, by aggregate and sequence number.
 @usableFromInline
 final class AuditDeclaration: StoreDeclaration {
@@ -72,6 +83,9 @@ final class AuditDeclaration: StoreDeclaration {
   func register(in assembly: TaskAssembly) throws {
     assembly.add(store: try assembly.state.audit(name, published: true), named: name)
   }
+
+  @usableFromInline
+  func indexEntries(ofRow bytes: [UInt8]) -> [(index: String, entry: [UInt8])] { [] }
 }
 
 extension Index {

@@ -18,6 +18,8 @@ package struct RunOptions: Sendable {
   package var limitsByPartition: [TopicPartition: Offset] = [:]
   /// Where fresh tasks begin; a partition not named begins at the log's start.
   package var start: [TopicPartition: Offset] = [:]
+  /// Journal entries to follow instead of deciding, by task; `nil` decides.
+  package var replay: [TaskName: [[UInt8]]]?
   /// Goes on although records that the state needs are gone.
   package var allowTruncated = false
   package var storeOptions = Environment.Options()
@@ -103,6 +105,7 @@ package final class GenerationRun {
     let shared = shared
     let task = try StreamTask(
       topology, sub, partition: partition, state: state, limits: options.limits,
+      replay: options.replay.map { $0[TaskName(subTopology: sub.id, partition: partition)] ?? [] },
       retryWait: { shared.sleep($0) }, log: report)
     for input in task.inputs { try prepare(input, of: task) }
     tasks.append(task)
@@ -114,6 +117,7 @@ package final class GenerationRun {
     input.limit = options.limitsByPartition[input.topicPartition]
     if input.last == nil, input.position == 0 {
       input.begin(at: options.start[input.topicPartition] ?? offsets.lowerBound)
+      task.state.commitUnit()
       if offsets.lowerBound > 0 {
         report(
           "\(input.topicPartition) begins at offset \(offsets.lowerBound): what the log removed "

@@ -19,7 +19,7 @@ struct MergeRule {
 
   /// The input whose record goes next; `nil` where one must be waited for or none has a record.
   mutating func next(_ inputs: [TaskInput]) throws -> TaskInput? {
-    if let replayed = try journal.replayedAbsence(at: inputs) { absent = replayed }
+    if let replayed = journal.replayedAbsence(at: inputs) { absent = replayed }
     var chosen: (input: TaskInput, time: Timestamp?)?
     var ended: UInt64 = 0
     for input in inputs {

@@ -62,6 +62,11 @@ extension StreamTask {
     return fate
   }
 
+  /// Processes kept records again where the journal says that it was done.
+  func replayDeadLetters() throws {
+    while let number = journal.replayedDeadLetter(at: inputs) { _ = try retryDeadLetter(number) }
+  }
+
   /// Carries out a request to process a dead letter again.
   ///
   /// - Returns: the record's new fate, or `nil` where there is no such dead letter.

@@ -42,9 +42,8 @@ extension StreamTask {
       } catch let failure as ProcessingFailure {
         rollbackUnit()
         let policy = failure.action ?? policy(failure.stage, run.source.policies)
-        let replayed = journal.replayedRetry(context.topicPartition, context.offset)
-        let allowed = replayed.map { $0.attempts } ?? policy.retries + 1
-        if attempts < allowed {
+        let replayed = journal.replayedAttempts(context.topicPartition, context.offset)
+        if attempts < replayed ?? (policy.retries + 1) {
           try prepareRetry(after: policy.backoff)
           attempts += 1
           continue

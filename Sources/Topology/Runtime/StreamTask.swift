@@ -41,7 +41,7 @@ package final class StreamTask {
   ///   - retryWait: waits before a further try; a test's clock moves instead.
   package init(
     _ topology: Topology, _ subTopology: SubTopology, partition: Int, state: TaskState,
-    limits: HeldLimits = HeldLimits(), replay: [[UInt8]] = [],
+    limits: HeldLimits = HeldLimits(), replay: [[UInt8]]? = nil,
     retryWait: @escaping (Duration) -> Void, log: @escaping @Sendable (String) -> Void
   ) throws {
     self.topology = topology
@@ -73,7 +73,7 @@ package final class StreamTask {
     }
     if let source = inputs.first?.source { state.seenIDs.retention = source.seenIDs.stored }
     kept = KeptRecords(held: state.held, deadLetters: state.deadLetters, limits: limits)
-    journal = TaskJournal(state.journal, replay: try replay.map(TaskJournal.decode))
+    journal = TaskJournal(state.journal, replay: try replay?.map(TaskJournal.decode))
     merge = MergeRule(journal: journal)
     try restore()
   }
@@ -115,7 +115,9 @@ package final class StreamTask {
   ///   from disk.
   package func process(limit: Int) throws -> Int {
     var taken = 0
-    while taken < limit, let input = try nextInput() {
+    while taken < limit {
+      if journal.isReplaying { try replayDeadLetters() }
+      guard let input = try nextInput() else { break }
       try openInterval()
       try take(from: input)
       taken += 1

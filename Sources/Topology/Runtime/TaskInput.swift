@@ -34,6 +34,8 @@ final class TaskInput {
   }
 
   private let words: Words
+  /// Where a fresh state began: what a verification replays from.
+  private let startSlot: Int
   private let slots: (position: Int, time: Int, lastOffset: Int, lastTime: Int, lastHash: Int)
 
   init(_ topicPartition: TopicPartition, source: any SourceOperator, order: Int, words: Words)
@@ -50,6 +52,7 @@ final class TaskInput {
       try slot("position", 0), try slot("streamTime", .min), try slot("lastOffset", -1),
       try slot("lastTimestamp", .min), try slot("lastHash", 0)
     )
+    startSlot = words.register("start/\(topicPartition)")
     position = 0
     awaitsCheck = false
   }
@@ -98,6 +101,7 @@ final class TaskInput {
   func begin(at offset: Offset) {
     position = offset
     fetched = offset
+    words[startSlot] = offset
   }
 
   /// Records at or beyond it are not taken; `nil` takes all.

@@ -10,25 +10,38 @@ final class TaskJournal {
     case absent(UInt64, positions: [Offset])
     /// A record was tried so often, and then succeeded or not.
     case retried(TopicPartition, Offset, attempts: Int, succeeded: Bool)
-    /// An operator of the process had a kept record retried, or dropped it, at these positions.
+    /// A kept record was processed again, at these positions.
     case deadLetterRetried(number: Int64, positions: [Offset])
   }
 
   private let journal: Journal?
-  private var replay: [Entry] = []
+  /// Decisions that happened at positions, in order.
+  private var decisions: [Entry] = []
   private var next = 0
+  private var retries: [RecordPlace: Int] = [:]
 
-  /// - Parameters:
-  ///   - journal: where decisions are written.
-  ///   - replay: decisions to follow instead of deciding.
-  init(_ journal: Journal?, replay: [Entry] = []) {
-    self.journal = journal
-    self.replay = replay
-    isReplaying = !replay.isEmpty
+  private struct RecordPlace: Hashable {
+    let topicPartition: TopicPartition
+    let offset: Offset
   }
 
   /// Follows recorded decisions only.
-  private(set) var isReplaying: Bool
+  let isReplaying: Bool
+
+  /// - Parameters:
+  ///   - journal: where decisions are written.
+  ///   - replay: decisions to follow instead of deciding; `nil` decides.
+  init(_ journal: Journal?, replay: [Entry]?) {
+    self.journal = journal
+    isReplaying = replay != nil
+    for entry in replay ?? [] {
+      if case .retried(let topicPartition, let offset, let attempts, _) = entry {
+        retries[RecordPlace(topicPartition: topicPartition, offset: offset)] = attempts
+      } else {
+        decisions.append(entry)
+      }
+    }
+  }
 
   func record(_ entry: Entry) {
     guard let journal else { return }
@@ -37,23 +50,28 @@ final class TaskJournal {
   }
 
   /// The recorded set of passed inputs that begins at the inputs' positions.
-  func replayedAbsence(at inputs: [TaskInput]) throws -> UInt64? {
-    guard isReplaying, next < replay.count, case .absent(let set, let positions) = replay[next],
+  func replayedAbsence(at inputs: [TaskInput]) -> UInt64? {
+    guard next < decisions.count, case .absent(let set, let positions) = decisions[next],
       positions == inputs.map(\.position)
     else { return nil }
     next += 1
     return set
   }
 
-  /// The recorded outcome of retries of a record.
-  func replayedRetry(_ topicPartition: TopicPartition, _ offset: Offset) -> (
-    attempts: Int, succeeded: Bool
-  )? {
+  /// The kept record that was processed again at the inputs' positions.
+  func replayedDeadLetter(at inputs: [TaskInput]) -> Int64? {
+    guard next < decisions.count,
+      case .deadLetterRetried(let number, let positions) = decisions[next],
+      positions == inputs.map(\.position)
+    else { return nil }
+    next += 1
+    return number
+  }
+
+  /// How often a record was tried; `nil` where nothing is recorded of it.
+  func replayedAttempts(_ topicPartition: TopicPartition, _ offset: Offset) -> Int? {
     guard isReplaying else { return nil }
-    for case .retried(topicPartition, offset, let attempts, let succeeded) in replay {
-      return (attempts, succeeded)
-    }
-    return nil
+    return retries[RecordPlace(topicPartition: topicPartition, offset: offset)]
   }
 
   static func encode(_ entry: Entry) -> [UInt8] {

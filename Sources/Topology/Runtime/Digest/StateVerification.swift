@@ -1,0 +1,132 @@
+import StateStore
+package import StreamCore
+
+/// Rebuilds a topology's views from the log and the journal beside the state that serves, and
+/// compares the two.
+package struct StateVerification {
+  private let topology: Topology
+  private let directory: StateDirectory
+  private let log: any RecordLog
+  private let options: RunOptions
+  private let clock: any WallClock
+  private let canonical: StateDigest.Canonical
+
+  package init(
+    _ topology: Topology, _ directory: StateDirectory, log: any RecordLog, options: RunOptions,
+    clock: any WallClock, canonical: @escaping StateDigest.Canonical
+  ) {
+    self.topology = topology
+    self.directory = directory
+    self.log = log
+    self.options = options
+    self.clock = clock
+    self.canonical = canonical
+  }
+
+  /// A view as it is and as it should be.
+  package struct Comparison: Hashable, Sendable {
+    package let stored: ViewDigest
+    package let rebuilt: ViewDigest
+    package var isEqual: Bool { stored == rebuilt }
+  }
+
+  /// Compares every view at the positions of the last commits; a running owner is not disturbed.
+  ///
+  /// - Throws: ``TaskError`` with `.recordsGone` where the log lacks records that the state holds,
+  ///   ``StreamCore/LogError`` or ``StateStore/StoreError``.
+  package func run() throws -> [Comparison] {
+    guard let generation = try directory.current() else {
+      throw StoreError(
+        .missing, "there is no state of topology '\(topology.name)' to verify",
+        store: directory.path)
+    }
+    let scratch = StateDirectory(root: "\(directory.path)/.verify", topology: topology.name)
+    try StateDirectory.removeTree("\(directory.path)/.verify")
+    defer {
+      // What stays behind is removed by the next verification.
+      do { try StateDirectory.removeTree("\(directory.path)/.verify") } catch {}
+    }
+    let copies = try copyTasks(of: generation, to: scratch)
+    let digest = StateDigest(topology, canonical: canonical)
+    let stored = try digest.digests(of: copies)
+    let rebuilt = try rebuild(copies, in: scratch, digest)
+    return stored.map { view in
+      Comparison(
+        stored: view, rebuilt: rebuilt.first { $0.name == view.name } ?? ViewDigest(view.name))
+    }
+  }
+
+  /// Copies of the tasks, each of one commit.
+  private func copyTasks(of generation: Int, to scratch: StateDirectory) throws -> [StateReader] {
+    try directory.tasks(of: generation).map { task in
+      let from = directory.task(
+        generation, subTopology: task.subTopology, partition: task.partition)
+      let target = scratch.task(1, subTopology: task.subTopology, partition: task.partition)
+      try DurableFile.makeDirectory(scratch.directory(of: 1))
+      try StateReader.open(from).environment.snapshot(to: target)
+      return try StateReader.open(target)
+    }
+  }
+
+  private func rebuild(
+    _ copies: [StateReader], in scratch: StateDirectory, _ digest: StateDigest
+  ) throws -> [ViewDigest] {
+    var options = options
+    options.publishes = false
+    options.partitions = Set(copies.map(\.identity.partition)).sorted()
+    options.replay = [:]
+    for copy in copies {
+      let words = try copy.read { try $0.words() }
+      for (name, value) in words {
+        if let partition = Self.partition(name, "position/") {
+          options.limitsByPartition[partition] = value
+        } else if let partition = Self.partition(name, "start/") {
+          options.start[partition] = value
+        }
+      }
+      let task = TaskName(
+        subTopology: Int(copy.identity.subtopology) ?? 0, partition: copy.identity.partition)
+      options.replay?[task] = try copy.read { try $0.journal() }
+    }
+    try checkLog(options.start)
+    let run = GenerationRun(
+      topology, generation: 2, log: log, directory: scratch, options: options, clock: clock,
+      report: { _ in })
+    try run.open()
+    try run.run()
+    run.close()
+    let readers = try scratch.tasks(of: 2).map {
+      try StateReader.open(
+        scratch.task(2, subTopology: $0.subTopology, partition: $0.partition))
+    }
+    return try digest.digests(of: readers)
+  }
+
+  private func checkLog(_ start: [TopicPartition: Offset]) throws {
+    for (partition, offset) in start.sorted(by: { $0.key < $1.key }) {
+      let first = try log.offsets(of: partition).lowerBound
+      guard first > offset else { continue }
+      throw TaskError(
+        .recordsGone, partition, offset,
+        "records \(offset) to \(first - 1), from which the state was built, are gone: it cannot be "
+          + "verified against this log")
+    }
+  }
+
+  /// `order-events-3` behind a prefix.
+  static func partition(_ word: String, _ prefix: String) -> TopicPartition? {
+    guard word.hasPrefix(prefix) else { return nil }
+    return TopicPosition(parsing: "\(word.dropFirst(prefix.count))@0")?.topicPartition
+  }
+}
+
+/// Names a task within its topology.
+package struct TaskName: Hashable, Sendable {
+  package let subTopology: Int
+  package let partition: Int
+
+  package init(subTopology: Int, partition: Int) {
+    self.subTopology = subTopology
+    self.partition = partition
+  }
+}

@@ -1,0 +1,113 @@
+import Foundation
+import JSONSerdes
+import StateStore
+import StreamCore
+import Synchronization
+import Testing
+import Topology
+import TopologyTesting
+
+/// Digests say what views hold; a verification rebuilds them beside the state.
+@Suite("Verification")
+struct VerificationTests {
+  private func topology(_ row: @escaping @Sendable (String) throws -> String) throws -> Topology {
+    let builder = StreamsBuilder("verified")
+    let left = builder.stream("left", key: StringSerde(), value: StringSerde())
+    let right = builder.stream("right", key: StringSerde(), value: StringSerde())
+    left.merge(right, named: "both")
+      .groupByKey()
+      .aggregate(into: "", named: "texts", as: StringSerde()) { $0 += try row($1) }
+      .view(indexes: [Index("byLength", [.descending("length") { $0.utf8.count }])])
+    return try builder.build()
+  }
+
+  private func state(_ root: String) -> StateDirectory {
+    StateDirectory(root: root, topology: "verified")
+  }
+
+  /// Sends to both inputs by turns and runs after each, so that inputs are passed at their ends.
+  private func run(_ topology: Topology, _ log: SimulatedLog, _ root: String, seed: UInt64) throws {
+    for topic in ["left", "right"] {
+      try log.administration?.createTopic(topic, partitions: 2, retention: TopicRetention())
+    }
+    var random = SplitMix64(seed: seed)
+    for round in 0..<20 {
+      let topic = random.next() % 2 == 0 ? "left" : "right"
+      let records = (0..<Int(random.next() % 20)).map { number in
+        ProducerRecord(
+          key: Array("k\(random.next() % 7)".utf8), value: Array("\(round)-\(number) ".utf8),
+          timestamp: Timestamp(milliseconds: Int64(random.next() % 1_000)))
+      }
+      _ = try log.makeAppender().append(records, to: topic)
+      let owner = try TopologyOwner(
+        topology, stateRoot: root, log: log, options: RunOptions(), clock: SystemWallClock(),
+        report: { _ in })
+      try owner.run(untilEnd: true)
+    }
+  }
+
+  private func verify(_ topology: Topology, _ log: SimulatedLog, _ root: String) throws
+    -> [StateVerification.Comparison]
+  {
+    try StateVerification(
+      topology, state(root), log: log, options: RunOptions(), clock: SystemWallClock(),
+      canonical: { $0 }
+    ).run()
+  }
+
+  @Test(
+    "a replay by the journal gives the same rows, though the inputs came as they came",
+    arguments: UInt64(0)..<8)
+  func equal(seed: UInt64) throws {
+    let root = NSTemporaryDirectory() + "projector-verify-" + UUID().uuidString
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let (topology, log) = (try topology { $0 }, SimulatedLog())
+    try run(topology, log, root, seed: seed)
+    let comparisons = try verify(topology, log, root)
+    #expect(comparisons.map(\.stored.name) == ["texts"])
+    #expect(comparisons.allSatisfy { $0.isEqual }, "seed \(seed)")
+    #expect(comparisons.first?.stored.rows == 7)
+    let left = try StateDirectory.entries(state(root).path + "/.verify")
+    #expect(left == [])
+  }
+
+  @Test("a topology that is no function of its input is found out")
+  func different() throws {
+    let root = NSTemporaryDirectory() + "projector-verify-" + UUID().uuidString
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let counter = Counting()
+    let (topology, log) = (try topology { "\($0)\(counter.next())" }, SimulatedLog())
+    try run(topology, log, root, seed: 1)
+    let comparisons = try verify(topology, log, root)
+    #expect(comparisons.map(\.isEqual) == [false])
+  }
+
+  @Test("a digest adds up over partitions and knows order from content")
+  func digests() {
+    func digest(_ rows: [(String, String)]) -> ViewDigest {
+      rows.reduce(into: ViewDigest("v")) { $0.add(key: Array($1.0.utf8), row: Array($1.1.utf8)) }
+    }
+    let whole = digest([("a", "1"), ("b", "2"), ("c", "3")])
+    var parts = digest([("c", "3")])
+    parts.add(digest([("b", "2"), ("a", "1")]))
+    #expect(parts == whole)
+    #expect(digest([("a", "1"), ("b", "2")]) != digest([("a", "2"), ("b", "1")]))
+    #expect(digest([("ab", "1")]) != digest([("a", "b1")]))
+    // printf '\0\0\0\0\0\0\0\1v\0\0\0\0\0\0\0\1a\0\0\0\0\0\0\0\0011' | sha256sum
+    #expect(
+      digest([("a", "1")]).hexadecimal
+        == "8f068c5bcdf2b3d98a2296c56292702796f3e57a118c62a166cea723e57acadc")
+  }
+}
+
+/// Counts calls, over runs: what no topology may do.
+final class Counting: Sendable {
+  private let count = Mutex(0)
+
+  func next() -> Int {
+    count.withLock { count in
+      count += 1
+      return count
+    }
+  }
+}
