@@ -51,7 +51,9 @@ let package = Package(
     .target(name: "KafkaLog", dependencies: ["StreamCore", "CRdKafka"], swiftSettings: wrapper),
     .target(
       name: "Topology",
-      dependencies: ["StreamCore", "StateStore", .product(name: "Crypto", package: "swift-crypto")],
+      dependencies: [
+        "StreamCore", "StateStore", .product(name: "Crypto", package: "swift-crypto"),
+      ],
       swiftSettings: strict),
     .target(
       name: "TopologyTesting", dependencies: ["StreamCore", "StateStore", "Topology"],
