@@ -39,6 +39,8 @@ final class EventSource: SourceOperator {
   private let log: @Sendable (String) -> Void
   private let run: Run
   private let probe: Probe
+  /// Stands in for the task's context while a head is only looked at.
+  private let probed = RecordContext(counters: TaskCounters())
 
   @usableFromInline
   init(
@@ -60,15 +62,16 @@ final class EventSource: SourceOperator {
   func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp? {
     let entry = batch.entries[index]
     guard eventTime == .occurredAt, let value = entry.value else { return entry.timestamp }
-    let context = RecordContext(counters: TaskCounters())
-    context.load(batch)
-    context.select(index)
+    probed.load(batch)
+    probed.select(index)
     let bytes = batch.bytes
-    // A head that cannot be decoded is ordered by its record's timestamp.
-    guard (try? probe(bytes.span.bytes.extracting(value), self, context)) != nil,
-      let occurredAt = try? context.occurredAt()
-    else { return entry.timestamp }
-    return Timestamp(occurredAt)
+    do {
+      try probe(bytes.span.bytes.extracting(value), self, probed)
+      return try probed.occurredAt().map { Timestamp($0) } ?? entry.timestamp
+    } catch {
+      // A head that cannot be decoded is ordered by its record's timestamp.
+      return entry.timestamp
+    }
   }
 
   func process(_ context: RecordContext, admit: () throws -> Bool) throws {

@@ -66,24 +66,34 @@ public enum Counter: Int, CaseIterable, Sendable {
 /// They live in plain memory while an interval runs and become words of the state at its commit.
 /// What a unit counted is taken back with it.
 final class TaskCounters {
-  private(set) var values = [Int64](repeating: 0, count: Counter.allCases.count)
+  // Behind a pointer, because each access to an array of a class is checked at run time.
+  // Invariant: one Int64 a counter, made here and freed in `deinit`; `Counter` is the only index.
+  private let values: UnsafeMutablePointer<Int64>
   private var undo: [(counter: Counter, by: Int64)] = []
 
+  init() {
+    let count = Counter.allCases.count
+    unsafe values = .allocate(capacity: count)
+    unsafe values.initialize(repeating: 0, count: count)
+  }
+
+  deinit { unsafe values.deallocate() }
+
   subscript(counter: Counter) -> Int64 {
-    get { values[counter.rawValue] }
-    set { values[counter.rawValue] = newValue }
+    get { unsafe values[counter.rawValue] }
+    set { unsafe values[counter.rawValue] = newValue }
   }
 
   /// Counts inside a unit.
   func count(_ counter: Counter, by number: Int64 = 1) {
-    values[counter.rawValue] += number
+    self[counter] += number
     undo.append((counter, number))
   }
 
   func commitUnit() { if !undo.isEmpty { undo.removeAll(keepingCapacity: true) } }
 
   func rollbackUnit() {
-    for (counter, number) in undo { values[counter.rawValue] -= number }
+    for (counter, number) in undo { self[counter] -= number }
     undo.removeAll(keepingCapacity: true)
   }
 

@@ -2,11 +2,17 @@ import StateStore
 import StreamCore
 
 /// How one record is run: from its input, or from where it was kept.
-struct UnitRun {
+final class UnitRun {
   let source: any SourceOperator
-  let input: TaskInput
+  unowned let input: TaskInput
   /// The kept entry that is being released or retried.
-  var kept: KeptEntry?
+  let kept: KeptEntry?
+
+  init(source: any SourceOperator, input: TaskInput, kept: KeptEntry? = nil) {
+    self.source = source
+    self.input = input
+    self.kept = kept
+  }
 }
 
 /// A kept record and where it lies.

@@ -147,7 +147,7 @@ package final class StreamTask {
     let last = TaskInput.LastRecord(
       offset: entry.offset, timestamp: entry.timestamp, valueHash: context.valueHash)
     context.streamTime = input.streamTime
-    let fate = try runUnit(UnitRun(source: input.source, input: input))
+    let fate = try runUnit(input.run)
     counters[.consumed] += 1
     counters[fate] += 1
     input.remember(last)

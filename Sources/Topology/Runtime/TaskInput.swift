@@ -20,10 +20,13 @@ final class TaskInput {
 
   /// Where the last fetch ended: past what lies behind the last buffered record, too.
   private var fetched: Offset = 0
+  private var knownHead: (batch: Int, cursor: Int, time: Timestamp?) = (-1, -1, nil)
   private var batches: [RecordBatch] = []
   private var head = 0
   /// The next record in the first batch.
   private(set) var cursor = 0
+  /// How its records are run.
+  private(set) lazy var run = UnitRun(source: source, input: self)
   /// Counts batches taken, to tell when the context must load another.
   private(set) var batchNumber = 0
 
@@ -120,7 +123,13 @@ final class TaskInput {
   }
 
   var batch: RecordBatch { batches[head] }
-  var headTime: Timestamp? { source.eventTime(batches[head], cursor) }
+  /// Event time of the next record, found once a record.
+  var headTime: Timestamp? {
+    if knownHead.batch != batchNumber || knownHead.cursor != cursor {
+      knownHead = (batchNumber, cursor, source.eventTime(batches[head], cursor))
+    }
+    return knownHead.time
+  }
   var bufferedBytes: Int { batches[head...].reduce(0) { $0 + $1.bytes.count } }
 
   func offer(_ batch: RecordBatch) {

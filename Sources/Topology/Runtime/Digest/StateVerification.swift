@@ -41,15 +41,13 @@ package struct StateVerification {
         store: directory.path)
     }
     let scratch = StateDirectory(root: "\(directory.path)/.verify", topology: topology.name)
+    // What a verification that failed left behind goes with the next one.
     try StateDirectory.removeTree("\(directory.path)/.verify")
-    defer {
-      // What stays behind is removed by the next verification.
-      do { try StateDirectory.removeTree("\(directory.path)/.verify") } catch {}
-    }
     let copies = try copyTasks(of: generation, to: scratch)
     let digest = StateDigest(topology, canonical: canonical)
     let stored = try digest.digests(of: copies)
     let rebuilt = try rebuild(copies, in: scratch, digest)
+    try StateDirectory.removeTree("\(directory.path)/.verify")
     return stored.map { view in
       Comparison(
         stored: view, rebuilt: rebuilt.first { $0.name == view.name } ?? ViewDigest(view.name))
