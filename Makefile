@@ -1,7 +1,7 @@
 # `make test` builds once, in release mode, and runs every check; see CONTRIBUTING.md.
 PACKAGES = make g++ pkg-config liblmdb-dev librdkafka-dev libsimdjson-dev libxxhash-dev
 
-.PHONY: test packages
+.PHONY: test demo packages
 
 packages:
 	@scripts/packages $(PACKAGES)
@@ -11,3 +11,8 @@ test: packages
 	swift build -c release --build-tests
 	swift test -c release --skip-build
 	scripts/example
+
+# Order events become views, through a SIGKILL; about a minute after the build.
+demo: packages
+	swift build -c release --product projector
+	.build/release/projector demo --directory .build/demo

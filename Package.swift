@@ -65,6 +65,7 @@ let package = Package(
       name: "ProjectorCLI",
       dependencies: [
         "StreamCore", "JSONSerdes", "StateStore", "EmbeddedLog", "KafkaLog", "Topology",
+        "OrderProjections",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict),

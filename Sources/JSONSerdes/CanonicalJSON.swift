@@ -26,38 +26,49 @@ extension JSONView {
     switch kind {
     case .absent, .null: writer.null()
     case .bool: writer.value(try bool())
-    case .string: writer.value(try string())
-    case .number:
-      let text = json
-      do {
-        unsafe writer.value(try Decimal(parsing: text.span.bytes, in: 0..<text.count).canonical)
-      } catch {
-        unsafe writer.value(json: text.span.bytes)
+    case .string:
+      // Without escapes it is as short as it gets.
+      if slot.hasEscapes {
+        writer.value(try string())
+      } else {
+        withBytes { writer.value(json: $0) }
       }
+    case .number: writeCanonicalNumber(to: &writer)
     case .array:
       writer.beginArray()
       for element in try elements() { try element.writeCanonical(to: &writer) }
       writer.endArray()
     case .object:
-      // By bytes: Swift's strings are equal where only their composition differs.
-      var members: [(name: [UInt8], value: JSONView)] = []
-      var places: [[UInt8]: Int] = [:]
+      var members: [(name: String, order: Int, value: JSONView)] = []
       for member in try self.members() {
-        let name = Array(member.name.string.utf8)
-        if let place = places[name] {
-          members[place].value = member.value
-        } else {
-          places[name] = members.count
-          members.append((name, member.value))
-        }
+        members.append((member.name.string, members.count, member.value))
       }
-      members.sort { $0.name.lexicographicallyPrecedes($1.name) }
+      // By bytes: Swift's strings are equal where only their composition differs.
+      members.sort {
+        $0.name.utf8.elementsEqual($1.name.utf8)
+          ? $0.order < $1.order : $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
+      }
       writer.beginObject()
-      for member in members {
-        writer.name(dynamic: String(decoding: member.name, as: UTF8.self))
+      for (index, member) in members.enumerated() {
+        // Of several members with one name the last counts.
+        if index + 1 < members.count, members[index + 1].name.utf8.elementsEqual(member.name.utf8) {
+          continue
+        }
+        writer.name(dynamic: member.name)
         try member.value.writeCanonical(to: &writer)
       }
       writer.endObject()
+    }
+  }
+
+  private func writeCanonicalNumber(to writer: inout JSONWriter) {
+    let text = json
+    let isWhole = text.count < 38 && text.allSatisfy { (0x30...0x39).contains($0) }
+    do {
+      if isWhole { return unsafe writer.value(json: text.span.bytes) }
+      unsafe writer.value(try Decimal(parsing: text.span.bytes, in: 0..<text.count).canonical)
+    } catch {
+      unsafe writer.value(json: text.span.bytes)
     }
   }
 }

@@ -138,4 +138,21 @@ import Testing
     #expect(outcome.status == 6)
     #expect(outcome.errors.contains("error: log and state diverged: the log ends at 1"))
   }
+
+  @Test("killed with SIGKILL half-way and started again: as if undisturbed")
+  func killedHalfWay() throws {
+    // The demo does it, and checks fates against the generator's and digests against a run that
+    // nobody disturbed.
+    #if DEBUG
+      let (events, text) = ("20000", "20,000")
+    #else
+      let (events, text) = ("200000", "200,000")
+    #endif
+    let tool = try CommandLineTool()
+    let output = try tool.succeed("demo", "--events", events, "--directory", "demo")
+    #expect(output.contains("killed with"))
+    #expect(output.contains("of \(text) records committed"))
+    #expect(output.contains("They are those that the generator counted."))
+    #expect(output.contains("They are equal."))
+  }
 }

@@ -60,10 +60,6 @@ struct TopologyStatus {
     inputs.sort { ($0.task, $0.topicPartition) < ($1.task, $1.topicPartition) }
   }
 
-  var positions: [String: Offset] {
-    Dictionary(inputs.map { ($0.topicPartition, $0.position) }, uniquingKeysWith: max)
-  }
-
   /// Asks the log for its ends.
   ///
   /// - Throws: ``StreamCore/LogError``.

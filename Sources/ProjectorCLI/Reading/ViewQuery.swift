@@ -103,7 +103,6 @@ struct ViewQuery {
   struct IndexValues {
     let name: String
     let values: [KeyComponent]
-    let isDescending: [Bool]
   }
 
   /// - Throws: ``Failure`` for an index that is not there, ``StateStore/StoreError`` with
@@ -121,8 +120,7 @@ struct ViewQuery {
         todo: "they are: \(index.components.map(\.name).joined(separator: ", "))")
     }
     let values = try zip(texts, index.components).map { try KeyText.component($0, $1.type) }
-    return IndexValues(
-      name: name, values: values, isDescending: index.components.map(\.isDescending))
+    return IndexValues(name: name, values: values)
   }
 
   func scan(
@@ -137,7 +135,8 @@ struct ViewQuery {
               description, index.name, values: index.values, reverse: reverse, cursor: after,
               limit: limit
             ).rows.map {
-              ScannedRow(order: Self.entry(of: $0, index), key: $0.key, value: $0.value)
+              ScannedRow(
+                order: $0.entry, key: $0.key, value: $0.value)
             }
           }
         }
@@ -149,17 +148,6 @@ struct ViewQuery {
     return try view.partitions.reduce(0) { sum, task in
       try sum + task.read { try $0.countIndex(description, index.name, values: index.values) }
     }
-  }
-
-  /// The entry as the index stores it: its values, descending ones inverted, then the key.
-  private static func entry(of row: IndexedRow, _ index: IndexValues) -> [UInt8] {
-    var entry: [UInt8] = []
-    for (value, isDescending) in zip(row.values, index.isDescending) {
-      let start = entry.count
-      value.encode(into: &entry)
-      if isDescending { for position in start..<entry.count { entry[position] = ~entry[position] } }
-    }
-    return entry + row.key
   }
 
   // MARK: Printing
