@@ -21,6 +21,11 @@ final class KeptRecords {
   private let limits: HeldLimits
   /// Keys with a parking dead letter, and how many each has; a mirror of the stored entries.
   private var parkedKeys: [[UInt8]: Int] = [:]
+  /// Whether any record is held, or dead: what the records of an undisturbed stream ask alone.
+  private(set) var hasHeld = false
+  private(set) var isEmpty = true
+  /// The running unit changed what is kept.
+  private var isTouched = false
   /// Changes of ``parkedKeys`` in the running unit, to take back.
   private var undo: [(key: [UInt8], by: Int)] = []
 
@@ -34,6 +39,7 @@ final class KeptRecords {
   func restore() throws {
     parkedKeys = [:]
     undo = []
+    refresh()
     guard deadLetters.count > 0 else { return }
     var last: Int64 = 0
     while true {
@@ -50,11 +56,22 @@ final class KeptRecords {
     }
   }
 
-  func commitUnit() { if !undo.isEmpty { undo.removeAll() } }
+  func commitUnit() {
+    guard isTouched else { return }
+    undo.removeAll()
+    refresh()
+  }
+
+  private func refresh() {
+    hasHeld = held.count > 0
+    isEmpty = !hasHeld && deadLetters.count == 0
+    isTouched = false
+  }
 
   func rollbackUnit() {
     for (key, number) in undo.reversed() { adjust(key, by: -number) }
     undo.removeAll()
+    isTouched = false
   }
 
   func isParked(_ key: ArraySlice<UInt8>?) -> Bool {
@@ -63,6 +80,7 @@ final class KeptRecords {
 
   /// Where an unresolved record with this id is kept.
   func find(_ id: Hash128) throws -> KeptEntry? {
+    if isEmpty && !isTouched { return nil }
     for store in [held, deadLetters] where store.count > 0 {
       if let entry = try store.byID(id) {
         return KeptEntry(store: store, number: entry.number, record: try KeptRecord(entry.bytes))
@@ -80,17 +98,20 @@ final class KeptRecords {
       return false
     }
     let bytes = kept.encoded()
+    isTouched = true
     _ = held.insert(group: group, idHash: id, bytes.span.bytes)
     return true
   }
 
   func bury(_ kept: KeptRecord, id: Hash128) throws {
     let bytes = kept.encoded()
+    isTouched = true
     _ = deadLetters.insert(group: kept.record.key ?? [], idHash: id, bytes.span.bytes)
     if case .failed(_, _, true) = kept.why { park(kept.record.key ?? [], by: 1) }
   }
 
   func remove(_ kept: KeptEntry) throws {
+    isTouched = true
     try kept.store.delete(kept.number)
     if case .failed(_, _, true) = kept.record.why { park(kept.record.record.key ?? [], by: -1) }
   }

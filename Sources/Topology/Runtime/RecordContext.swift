@@ -6,27 +6,79 @@ import StreamCore
 /// One object a task, reused for each record: read it inside the call it was given to, never keep
 /// it. Text is decoded only when asked for.
 public final class RecordContext {
-  /// Event time: the envelope's where the source declares it, else the record's timestamp.
-  public package(set) var timestamp: Timestamp
-  /// Highest event time the source has seen; `nil` before the first.
-  public package(set) var streamTime: Timestamp?
-  /// The schema version the record arrived in, before upcasting.
-  public internal(set) var schemaVersion = 1
-  public internal(set) var sequenceNumber: Int64?
+  /// What changes with each record.
+  struct Fields {
+    var timestamp = Timestamp.epoch
+    var streamTime: Timestamp?
+    var schemaVersion = 1
+    var sequenceNumber: Int64?
+    var index = 0
+    var envelope = ResolvedEnvelope()
+    var idHash = Hash128.zero
+    var hasDurableID = false
+    var valueHash: UInt64 = 0
+    var outcome = UnitOutcome()
+    var emitted = 0
+  }
+  // Behind a pointer, because each access to a variable of a class is checked at run time, and
+  // there are dozens a record. Invariant: one value of plain fields, made in `init` and freed in
+  // `deinit`; the context belongs to its task's thread.
+  private let fields: UnsafeMutablePointer<Fields>
 
-  var batch: RecordBatch
-  var index = 0
-  var envelope = ResolvedEnvelope()
-  private var composed: [EnvelopeField: String] = [:]
+  /// Event time: the envelope's where the source declares it, else the record's timestamp.
+  public package(set) var timestamp: Timestamp {
+    get { unsafe fields.pointee.timestamp }
+    set { unsafe fields.pointee.timestamp = newValue }
+  }
+  /// Highest event time the source has seen; `nil` before the first.
+  public package(set) var streamTime: Timestamp? {
+    get { unsafe fields.pointee.streamTime }
+    set { unsafe fields.pointee.streamTime = newValue }
+  }
+  /// The schema version the record arrived in, before upcasting.
+  public internal(set) var schemaVersion: Int {
+    get { unsafe fields.pointee.schemaVersion }
+    set { unsafe fields.pointee.schemaVersion = newValue }
+  }
+  public internal(set) var sequenceNumber: Int64? {
+    get { unsafe fields.pointee.sequenceNumber }
+    set { unsafe fields.pointee.sequenceNumber = newValue }
+  }
+  private(set) var index: Int {
+    get { unsafe fields.pointee.index }
+    set { unsafe fields.pointee.index = newValue }
+  }
+  var envelope: ResolvedEnvelope {
+    get { unsafe fields.pointee.envelope }
+    set { unsafe fields.pointee.envelope = newValue }
+  }
   /// The same id as in the seen ids: 128 bits of the id's text, scoped.
-  var idHash = Hash128.zero
-  var hasDurableID = false
+  var idHash: Hash128 {
+    get { unsafe fields.pointee.idHash }
+    set { unsafe fields.pointee.idHash = newValue }
+  }
+  var hasDurableID: Bool {
+    get { unsafe fields.pointee.hasDurableID }
+    set { unsafe fields.pointee.hasDurableID = newValue }
+  }
   /// 64 bits of the hash of the value's bytes; 0 for a tombstone.
-  private(set) var valueHash: UInt64 = 0
+  private(set) var valueHash: UInt64 {
+    get { unsafe fields.pointee.valueHash }
+    set { unsafe fields.pointee.valueHash = newValue }
+  }
   /// What the unit has done so far.
-  @usableFromInline var outcome = UnitOutcome()
+  @usableFromInline var outcome: UnitOutcome {
+    get { unsafe fields.pointee.outcome }
+    set { unsafe fields.pointee.outcome = newValue }
+  }
   /// Records that operators emitted in this unit, for their deterministic ids.
-  var emitted = 0
+  var emitted: Int {
+    get { unsafe fields.pointee.emitted }
+    set { unsafe fields.pointee.emitted = newValue }
+  }
+
+  private(set) var batch: RecordBatch
+  private var composed: [EnvelopeField: String] = [:]
   /// Whether the task holds records at all, and operators that created a row in this unit: their
   /// held records of the key are released after it.
   var hasHeldRecords = false
@@ -38,8 +90,11 @@ public final class RecordContext {
     self.counters = counters
     self.log = log
     batch = RecordBatch(TopicPartition("", 0), nextOffset: 0)
-    timestamp = .epoch
+    unsafe fields = .allocate(capacity: 1)
+    unsafe fields.initialize(to: Fields())
   }
+
+  deinit { unsafe fields.deallocate() }
 
   /// Tells the operator of the process; the record goes on.
   func warn(_ message: String) { log(message) }
@@ -61,15 +116,13 @@ public final class RecordContext {
 
   /// Forgets what a first try of the same record did.
   func restart() {
-    let entry = batch.entries[index]
-    timestamp = entry.timestamp ?? Timestamp(milliseconds: .min)
-    schemaVersion = 1
-    sequenceNumber = nil
-    envelope = ResolvedEnvelope()
+    var fresh = Fields()
+    fresh.timestamp = batch.entries[index].timestamp ?? Timestamp(milliseconds: .min)
+    fresh.streamTime = streamTime
+    fresh.index = index
+    fresh.valueHash = valueHash
+    unsafe fields.pointee = fresh
     if !composed.isEmpty { composed = [:] }
-    hasDurableID = false
-    outcome = UnitOutcome()
-    emitted = 0
     if !createdRows.isEmpty { createdRows.removeAll(keepingCapacity: true) }
   }
 

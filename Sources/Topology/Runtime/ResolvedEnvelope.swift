@@ -70,10 +70,21 @@ extension RawSpan {
   /// Whether the same bytes stand at both ranges.
   func equal(_ left: Range<Int>, _ right: Range<Int>) -> Bool {
     guard left.count == right.count else { return false }
-    for index in 0..<left.count
-    where unsafe unsafeLoad(fromByteOffset: left.lowerBound + index, as: UInt8.self)
-      != unsafeLoad(fromByteOffset: right.lowerBound + index, as: UInt8.self)
-    { return false }
+    var index = 0
+    while index + 8 <= left.count {
+      let one = unsafe unsafeLoadUnaligned(
+        fromByteOffset: left.lowerBound + index, as: UInt64.self)
+      let other = unsafe unsafeLoadUnaligned(
+        fromByteOffset: right.lowerBound + index, as: UInt64.self)
+      if one != other { return false }
+      index += 8
+    }
+    while index < left.count {
+      let one = unsafe unsafeLoad(fromByteOffset: left.lowerBound + index, as: UInt8.self)
+      let other = unsafe unsafeLoad(fromByteOffset: right.lowerBound + index, as: UInt8.self)
+      if one != other { return false }
+      index += 1
+    }
     return true
   }
 

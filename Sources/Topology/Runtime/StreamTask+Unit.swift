@@ -83,7 +83,7 @@ extension StreamTask {
     state.commitUnit()
     counters.commitUnit()
     kept.commitUnit()
-    context.hasHeldRecords = state.held.count > 0
+    context.hasHeldRecords = kept.hasHeld
   }
 
   func rollbackUnit() {

@@ -88,7 +88,7 @@ package final class StreamTask {
     for input in inputs { input.restore() }
     try kept.restore()
     try timers.refresh()
-    context.hasHeldRecords = state.held.count > 0
+    context.hasHeldRecords = kept.hasHeld
     loaded = (-1, -1)
     (intervalRecords, isDirty, isOpen) = (0, false, false)
   }
@@ -115,6 +115,12 @@ package final class StreamTask {
   ///   from disk.
   package func process(limit: Int) throws -> Int {
     var taken = 0
+    defer {
+      if taken > 0 {
+        intervalRecords += taken
+        isDirty = true
+      }
+    }
     while taken < limit {
       if journal.isReplaying { try replayDeadLetters() }
       guard let input = try nextInput() else { break }
@@ -152,8 +158,6 @@ package final class StreamTask {
     counters[fate] += 1
     input.remember(last)
     input.advance()
-    intervalRecords += 1
-    isDirty = true
     if !context.createdRows.isEmpty { try releaseHeld(context.createdRows, key: context.keyBytes) }
     if !releasePending.isEmpty { try releaseParked() }
     if timers.isPending { try fireTimers() }
