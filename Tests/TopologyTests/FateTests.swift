@@ -111,6 +111,20 @@ struct FateTests {
     #expect(driver.counters == ["consumed": 2, "applied": 2, "retried": 2])
   }
 
+  @Test("a wait before a retry commits what came before it in the same run")
+  func retryWithinARun() throws {
+    let driver = try driver(
+      process: .deadLetter.retrying(2, backoff: .milliseconds(5)), failures: FailingTimes(1))
+    let values = ["create x", "add y", "boom", "add z"]
+    try driver.append(
+      values.map {
+        ProducerRecord(key: [0x61], value: Array($0.utf8), headers: [Header("eventId", $0)])
+      }, to: "in")
+    try driver.run()
+    #expect(try driver.rows("rows") == ["a": "xyboomedz"])
+    #expect(driver.counters == ["consumed": 4, "applied": 4, "retried": 1])
+  }
+
   @Test("the policy fail stops with the position before the record")
   func fail() throws {
     let driver = try driver(process: .fail, failures: FailingTimes(1))

@@ -96,6 +96,8 @@ extension StreamTask {
   private func prepareRetry(after backoff: Duration) throws {
     counters[.retried] += 1
     if backoff > .zero, !journal.isReplaying {
+      // Records of the running slice came before: they are part of what is committed.
+      markDirty()
       try commit()
       wait(backoff)
       try openInterval()
