@@ -1,13 +1,13 @@
 # `make test` builds once, in release mode, and runs every check; see CONTRIBUTING.md.
 PACKAGES = make g++ pkg-config liblmdb-dev librdkafka-dev libsimdjson-dev libxxhash-dev
 
-.PHONY: test demo packages
+.PHONY: test demo bench packages
 
 packages:
 	@scripts/packages $(PACKAGES)
 
 test: packages
-	swift format lint --strict -r Package.swift Sources Tests
+	swift format lint --strict -r Package.swift Sources Tests Benchmarks
 	swift build -c release --build-tests
 	swift test -c release --skip-build
 	scripts/example
@@ -16,3 +16,8 @@ test: packages
 demo: packages
 	swift build -c release --product projector
 	.build/release/projector demo --directory .build/demo
+
+# One table, each run in a process of its own; KAFKA=host:port adds the runs over Kafka.
+bench: packages
+	swift build -c release --product benchmarks
+	.build/release/benchmarks

@@ -72,6 +72,14 @@ let package = Package(
     .executableTarget(
       name: "projector", dependencies: ["ProjectorCLI", "OrderProjections", "Topology"],
       swiftSettings: strict),
+    // What is `package` in the engine is open to it, so it is no package of its own.
+    .executableTarget(
+      name: "benchmarks",
+      dependencies: [
+        "StreamCore", "JSONSerdes", "StateStore", "EmbeddedLog", "KafkaLog", "Topology",
+        "OrderProjections",
+      ],
+      path: "Benchmarks", swiftSettings: strict),
     .testTarget(
       name: "StreamCoreTests", dependencies: ["StreamCore"], swiftSettings: strict),
     .testTarget(

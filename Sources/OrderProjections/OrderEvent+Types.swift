@@ -1,4 +1,4 @@
-import JSONSerdes
+public import JSONSerdes
 import StreamCore
 import Topology
 
@@ -18,10 +18,7 @@ extension OrderEvent {
             json: json, orderID: context.aggregateID,
             occurredAt: try context.requiredOccurredAt()))
       }
-      // Version 1 knew no currency: all amounts were euros.
-      .upcast("ORDER_CREATED", from: 1) { json, next in
-        try json.copy(adding: ",\"currency\":\"EUR\"", to: &next)
-      }
+      .upcast("ORDER_CREATED", from: 1, addCurrency)
       .on("ORDER_CONFIRMED") { _, context in .confirmed(at: try context.requiredOccurredAt()) }
       .on("ORDER_PAID") { _, context in .paid(at: try context.requiredOccurredAt()) }
       .on("ORDER_DELIVERED") { _, context in .delivered(at: try context.requiredOccurredAt()) }
@@ -32,6 +29,13 @@ extension OrderEvent {
       }
     }
     return types
+  }
+
+  /// Turns a payload of ORDER_CREATED version 1 into version 2: it knew no currency, all amounts
+  /// were euros.
+  @Sendable
+  public static func addCurrency(to payload: JSONView, into next: inout [UInt8]) throws {
+    try payload.copy(adding: ",\"currency\":\"EUR\"", to: &next)
   }
 }
 

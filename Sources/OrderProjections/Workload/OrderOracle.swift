@@ -11,14 +11,18 @@ public struct OrderOracle: Sendable {
   public let sequenceNumbers: Int
   /// Events in the audit view.
   public let auditEvents: Int
+  /// Creations in the log, redelivered ones included, and the sum of their amounts in hundredths.
+  public let creations: (count: Int, hundredths: Int)
   /// Records by fate and by label, under the names that `status` prints; `consumed` among them.
   public let fates: [String: Int]
   private let plan: OrderWorkloadPlan
   private let orders: [WorkloadOrder]
 
   init(
-    _ plan: OrderWorkloadPlan, orders: [WorkloadOrder], fates: [String: Int], auditEvents: Int
+    _ plan: OrderWorkloadPlan, orders: [WorkloadOrder], fates: [String: Int], auditEvents: Int,
+    creations: (count: Int, hundredths: Int)
   ) {
+    self.creations = creations
     self.plan = plan
     self.orders = orders
     self.fates = fates

@@ -30,7 +30,7 @@ extension OrderWorkload {
     if defect == .otherContent {
       // The window holds good records nearly everywhere: a few looks find one.
       for _ in 0..<64 {
-        guard var record = recentRecord(), let value = record.value else { continue }
+        guard var record = recentRecord()?.record, let value = record.value else { continue }
         defect.fates.forEach { count($0) }
         record.value = Array("{\"note\":\"changed\",".utf8) + value.dropFirst()
         return record

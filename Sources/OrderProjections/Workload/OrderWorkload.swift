@@ -14,8 +14,11 @@ public struct OrderWorkload {
   var random: SeededRandom
   private(set) var orders: [WorkloadOrder] = []
   private var inFlight: [Int32] = []
-  /// The last good records, for redelivery; `nil` where a slot holds none.
-  private var recent: [ProducerRecord?]
+  /// The last good records, for redelivery, and what creations among them amount to; `nil` where
+  /// a slot holds none.
+  private var recent: [(record: ProducerRecord, hundredths: Int)?]
+  /// Creations given so far, redelivered ones included, and the sum of their amounts.
+  private var creations = (count: 0, hundredths: 0)
   /// The creation that its order's confirmation has just overtaken.
   private var overtaken: (order: Int, time: Int64)?
   private var defects: [(position: Int, defect: Defect)] = []
@@ -45,7 +48,7 @@ public struct OrderWorkload {
     defer { emitted += 1 }
     if let (order, time) = overtaken {
       overtaken = nil
-      return keep(creation(order, at: time), slot)
+      return keep(order, at: time, slot)
     }
     if defects.last?.position == emitted, let (_, defect) = defects.popLast() {
       recent[slot] = nil
@@ -54,13 +57,14 @@ public struct OrderWorkload {
     if random.below(1_000) < plan.redeliveriesPerThousand, let record = recentRecord() {
       recent[slot] = nil
       duplicates += 1
-      return record
+      count(record.hundredths)
+      return record.record
     }
     time += stepMilliseconds
     if inFlight.isEmpty || random.below(1_000) < plan.creationsPerThousand {
-      return keep(open(), slot)
+      return open(slot)
     }
-    return keep(advance(inFlight: random.below(inFlight.count)), slot)
+    return keep(advance(inFlight: random.below(inFlight.count)), 0, slot)
   }
 
   /// What a correct run over the records given so far ends in.
@@ -69,23 +73,41 @@ public struct OrderWorkload {
     fates["applied", default: 0] += good
     fates["duplicate", default: 0] += duplicates
     fates["consumed"] = emitted
-    return OrderOracle(plan, orders: orders, fates: fates, auditEvents: good)
+    return OrderOracle(
+      plan, orders: orders, fates: fates, auditEvents: good, creations: creations)
   }
 
-  private mutating func keep(_ record: ProducerRecord, _ slot: Int) -> ProducerRecord {
-    recent[slot] = record
+  /// - Parameter hundredths: the amount of a creation, else 0.
+  private mutating func keep(
+    _ record: ProducerRecord, _ hundredths: Int, _ slot: Int
+  ) -> ProducerRecord {
+    recent[slot] = (record, hundredths)
     good += 1
+    count(hundredths)
     return record
   }
 
+  private mutating func keep(_ creation: Int, at time: Int64, _ slot: Int) -> ProducerRecord {
+    let order = orders[creation]
+    let details = order.details(plan)
+    return keep(
+      event(EventParts(order, .created, sequence: 1, at: time), details), details.total, slot)
+  }
+
+  private mutating func count(_ hundredths: Int) {
+    guard hundredths > 0 else { return }
+    creations.count += 1
+    creations.hundredths += hundredths
+  }
+
   /// One of the records of the redelivery window, if it is a good one.
-  mutating func recentRecord() -> ProducerRecord? {
+  mutating func recentRecord() -> (record: ProducerRecord, hundredths: Int)? {
     let reach = min(emitted, recent.count)
     guard reach > 0 else { return nil }
     return recent[(emitted - 1 - random.below(reach)) % recent.count]
   }
 
-  private mutating func open() -> ProducerRecord {
+  private mutating func open(_ slot: Int) -> ProducerRecord {
     let index = orders.count
     let id = UUIDText(&random)
     let version: UInt8 = random.next() & 1 == 0 ? 1 : 2
@@ -100,13 +122,13 @@ public struct OrderWorkload {
     }
     guard plan.overtakenPerThousand > 0, emitted + 1 < plan.events,
       random.below(1_000) < plan.overtakenPerThousand
-    else { return creation(index, at: time) }
+    else { return keep(index, at: time, slot) }
     overtaken = (index, time)
     time += stepMilliseconds
     orders[index].status = .confirmed
     orders[index].sequence = 2
     orders[index].updatedAt = time
-    return update(orders[index])
+    return keep(update(orders[index]), 0, slot)
   }
 
   private mutating func advance(inFlight slot: Int) -> ProducerRecord {
@@ -129,10 +151,6 @@ public struct OrderWorkload {
     case .paid: roll < 2 ? .cancelled : .shipped
     case .shipped, .delivered, .cancelled: .delivered
     }
-  }
-
-  private mutating func creation(_ index: Int, at time: Int64) -> ProducerRecord {
-    event(EventParts(orders[index], .created, sequence: 1, at: time), orders[index].details(plan))
   }
 
   private mutating func update(_ order: WorkloadOrder) -> ProducerRecord {
