@@ -88,17 +88,17 @@ extension SerdeError {
 @usableFromInline
 final class ParserPool: Sendable {
   /// A parser crosses threads only through this list, when nobody uses it.
-  private struct Idle: @unchecked Sendable { var parsers: [JSONParser] = [] }
-  private let idle = Mutex(Idle())
+  private struct Idle: @unchecked Sendable { let parser: JSONParser }
+  private let idle = Mutex<[Idle]>([])
 
   @usableFromInline init() {}
 
   @usableFromInline
-  func take() -> JSONParser { idle.withLock { $0.parsers.popLast() } ?? JSONParser() }
+  func take() -> JSONParser { idle.withLock { $0.popLast() }?.parser ?? JSONParser() }
 
   @usableFromInline
   func giveBack(_ parser: JSONParser) {
-    let idle = Idle(parsers: [parser])
-    self.idle.withLock { $0.parsers += idle.parsers }
+    let parser = Idle(parser: parser)
+    idle.withLock { $0.append(parser) }
   }
 }

@@ -75,7 +75,9 @@ private struct Ordered: CustomStringConvertible {
     #expect(try String(encoded: text.encoded) == text)
     for other in [
       "0190163D-8694-739b-aea5-966c26f8ad91", "0190163d-8694-739b-aea5-966c26f8ad9g",
-      "0190163d86-94-739b-aea5-966c26f8ad91",
+      "0190163d86-94-739b-aea5-966c26f8ad91", "0190163d-8694-739b-aea5-966c26f8ad:1",
+      "0190163d-8694-739b-aea5-966c26f8a`91", "/190163d-8694-739b-aea5-966c26f8ad91",
+      "0190163d-8694-739b-aea5-966c26f8ad-1",
     ] {
       #expect(other.encoded.count == 38)
       #expect(try String(encoded: other.encoded) == other)

@@ -128,6 +128,8 @@ public struct JSONWriter {
 
   // MARK: Details
 
+  private static let zeros = [UInt8](repeating: 0, count: 1024)
+
   /// Writes a comma where one is due, and what `body` writes into room for `size` bytes.
   @inline(__always)
   private mutating func put(
@@ -146,8 +148,14 @@ public struct JSONWriter {
 
   @inline(never)
   private mutating func grow(_ size: Int) {
-    let more = max(size, buffer.count, 256)
-    buffer.append(contentsOf: repeatElement(0, count: more))
+    // What is reserved, where it is enough: an array written again and again is not moved again.
+    let free = buffer.capacity - buffer.count
+    var more = free >= size ? max(size, min(free, 1024)) : max(size, buffer.count, 256)
+    while more > 0 {
+      let zeros = Self.zeros[..<min(more, Self.zeros.count)]
+      buffer.append(contentsOf: zeros)
+      more -= zeros.count
+    }
   }
 
   private mutating func open(_ bracket: UInt8) {

@@ -34,14 +34,18 @@ package final class SeenIDs: StoreParticipant {
   private let maxTimeWord: Int
   private let newestWord: Int
   private let nextWord: Int
-  private var isTouched = false
-  private var active = ActiveIDs()
-  /// The places of the active ids that no flush has written yet.
-  private var pending: [IDPlace] = []
-  private var committedUnits = 0
+  private struct Hot {
+    var isTouched = false
+    var active = ActiveIDs()
+    /// The places of the active ids that no flush has written yet.
+    var pending: [IDPlace] = []
+    var committedUnits = 0
+    var fingerprints = FingerprintIndex(ids: 0)
+  }
+
+  private let hot = OwnedState(Hot())
   private var committed = 0
   private var segments: [IDSegment] = []
-  private var fingerprints: FingerprintIndex
   private var sealed: IDSegment?
   /// Number and times of the segment that the flush under way seals.
   private var sealing: (Int64, Int64, Int64)?
@@ -58,12 +62,12 @@ package final class SeenIDs: StoreParticipant {
     let read = try ReadTransaction(interval.environment)
     let transaction = read.operations
     segments = try tables.loadSegments(transaction)
-    fingerprints = try Self.load(tables, segments, room: 0, transaction)
+    hot.value.fingerprints = try Self.load(tables, segments, room: 0, transaction)
     var loaded = ActiveIDs()
     try tables.forEachActive(transaction) { loaded.append($0.hash) }
-    active = loaded
+    hot.value.active = loaded
     committed = loaded.count
-    committedUnits = loaded.count
+    hot.value.committedUnits = loaded.count
   }
 
   private static func load(
@@ -80,15 +84,15 @@ package final class SeenIDs: StoreParticipant {
 
   /// Where the id was seen before, in this interval or earlier.
   package func find(_ hash: Hash128) throws(StoreError) -> SeenID? {
-    if let position = active.position(hash) {
-      let firstPending = active.count - pending.count
-      if position >= firstPending { return pending[position - firstPending].seenID }
+    if let position = hot.value.active.position(hash) {
+      let firstPending = hot.value.active.count - hot.value.pending.count
+      if position >= firstPending { return hot.value.pending[position - firstPending].seenID }
       return try interval.reading { transaction throws(StoreError) in
         try tables.activePlace(transaction, position).seenID
       }
     }
     var place: IDPlace?
-    try fingerprints.forCandidates(hash) { segment throws(StoreError) in
+    try hot.value.fingerprints.forCandidates(hash) { segment throws(StoreError) in
       guard let number = number(ofSegment: segment) else { return false }
       place = try interval.reading { transaction throws(StoreError) in
         try tables.find(transaction, segment: number, hash)
@@ -110,17 +114,17 @@ package final class SeenIDs: StoreParticipant {
   package func insert(
     _ hash: Hash128, offset: Int64, valueHash: UInt32, scope: UInt8 = 0, timestamp: Timestamp
   ) throws(StoreError) {
-    if active.count >= Self.segmentIDsMax && segments.count == Self.segmentsMax {
+    if hot.value.active.count >= Self.segmentIDsMax && segments.count == Self.segmentsMax {
       throw StoreError(
         .failed, "\(count) ids are the limit of one task; give the ids a retention",
         store: "ids")
     }
-    if !isTouched {
-      isTouched = true
-      interval.touched.append(index)
+    if !hot.value.isTouched {
+      hot.value.isTouched = true
+      interval.touch(index)
     }
-    active.append(hash)
-    pending.append(IDPlace(offset: offset, valueHash: valueHash, scope: scope))
+    hot.value.active.append(hash)
+    hot.value.pending.append(IDPlace(offset: offset, valueHash: valueHash, scope: scope))
     let time = timestamp.milliseconds
     let words = interval.words
     if time < words[minTimeWord] { words[minTimeWord] = time }
@@ -128,34 +132,35 @@ package final class SeenIDs: StoreParticipant {
     if time > words[newestWord] { words[newestWord] = time }
   }
 
-  package var count: Int { active.count + segments.reduce(0) { $0 + $1.count } }
+  package var count: Int { hot.value.active.count + segments.reduce(0) { $0 + $1.count } }
 
   package func statistics() throws(StoreError) -> Statistics {
     let diskBytes = try interval.reading { transaction throws(StoreError) in
       try tables.diskBytes(transaction)
     }
     return Statistics(
-      ids: count, memoryBytes: active.memoryBytes + fingerprints.memoryBytes,
+      ids: count, memoryBytes: hot.value.active.memoryBytes + hot.value.fingerprints.memoryBytes,
       diskBytes: diskBytes)
   }
 
   func commitUnit() {
-    isTouched = false
-    committedUnits = active.count
+    hot.value.isTouched = false
+    hot.value.committedUnits = hot.value.active.count
   }
 
   func rollbackUnit() {
-    isTouched = false
-    pending.removeLast(active.count - committedUnits)
-    active.cut(to: committedUnits)
+    hot.value.isTouched = false
+    hot.value.pending.removeLast(hot.value.active.count - hot.value.committedUnits)
+    hot.value.active.cut(to: hot.value.committedUnits)
   }
 
   func flush(_ transaction: Transaction) throws {
     sealed = nil
     dropped = []
-    let first = active.count - pending.count
+    let first = hot.value.active.count - hot.value.pending.count
     try tables.append(
-      transaction, first: first, hashes: active.hashes[first...], places: pending)
+      transaction, first: first, hashes: hot.value.active.hashes[first...],
+      places: hot.value.pending)
     if interval.isCommitting && isFull && segments.count < Self.segmentsMax {
       try seal(transaction)
     }
@@ -165,19 +170,19 @@ package final class SeenIDs: StoreParticipant {
   private var isFull: Bool {
     if sealing != nil { return true }
     return switch retention {
-    case .forever: active.count >= Self.segmentIDsMax
+    case .forever: hot.value.active.count >= Self.segmentIDsMax
     case .count(let count):
-      active.count >= min(Self.segmentIDsMax, max(16, count / 8))
+      hot.value.active.count >= min(Self.segmentIDsMax, max(16, count / 8))
     case .age(let age):
-      active.count >= Self.segmentIDsMax
-        || (active.count >= 16
+      hot.value.active.count >= Self.segmentIDsMax
+        || (hot.value.active.count >= 16
           && interval.words[maxTimeWord] - interval.words[minTimeWord] >= age / 8)
     }
   }
 
   private func seal(_ transaction: Transaction) throws(StoreError) {
     var records: [IDRecord] = []
-    records.reserveCapacity(active.count)
+    records.reserveCapacity(hot.value.active.count)
     try tables.forEachActive(transaction) { records.append($0) }
     records.sort { $0.hash < $1.hash }
     let words = interval.words
@@ -187,8 +192,8 @@ package final class SeenIDs: StoreParticipant {
     let segment = IDSegment(
       number: Int(number), count: records.count, minTime: minTime, maxTime: maxTime)
     try tables.seal(transaction, segment, records)
-    if !fingerprints.makeRoom(for: records.count) {
-      fingerprints = try Self.load(tables, segments, room: records.count, transaction)
+    if !hot.value.fingerprints.makeRoom(for: records.count) {
+      hot.value.fingerprints = try Self.load(tables, segments, room: records.count, transaction)
     }
     sealed = segment
     sealing = (number, minTime, maxTime)
@@ -200,7 +205,7 @@ package final class SeenIDs: StoreParticipant {
   private func dropOld(_ transaction: Transaction) throws(StoreError) {
     var kept = segments
     if let sealed { kept.append(sealed) }
-    var total = (sealed == nil ? active.count : 0) + kept.reduce(0) { $0 + $1.count }
+    var total = (sealed == nil ? hot.value.active.count : 0) + kept.reduce(0) { $0 + $1.count }
     while let oldest = kept.first {
       switch retention {
       case .forever: return
@@ -215,36 +220,36 @@ package final class SeenIDs: StoreParticipant {
   }
 
   func dropCache() {
-    isTouched = false
-    pending.removeAll(keepingCapacity: true)
+    hot.value.isTouched = false
+    hot.value.pending.removeAll(keepingCapacity: true)
   }
 
   func intervalCommitted() {
     if let sealed {
-      for hash in active.hashes {
-        fingerprints.insert(hash, segment: sealed.number % Self.segmentsMax)
+      for hash in hot.value.active.hashes {
+        hot.value.fingerprints.insert(hash, segment: sealed.number % Self.segmentsMax)
       }
       segments.append(sealed)
-      active.removeAll()
+      hot.value.active.removeAll()
     }
     for segment in dropped {
-      fingerprints.remove(segment: segment.number % Self.segmentsMax)
+      hot.value.fingerprints.remove(segment: segment.number % Self.segmentsMax)
       segments.removeFirst()
     }
     sealed = nil
     sealing = nil
     dropped = []
-    committed = active.count
-    committedUnits = committed
+    committed = hot.value.active.count
+    hot.value.committedUnits = committed
   }
 
   func intervalAborted() {
-    active.cut(to: committed)
-    committedUnits = committed
+    hot.value.active.cut(to: committed)
+    hot.value.committedUnits = committed
     sealed = nil
     sealing = nil
     dropped = []
   }
 
-  var dirtyBytes: Int { pending.count * 80 }
+  var dirtyBytes: Int { hot.value.pending.count * 80 }
 }

@@ -19,12 +19,16 @@ public final class AuditStore: StoreParticipant {
   private let encoding: RowEncoding
   private let nextWord: Int
   private let index: Int32
-  private var list = ByteList()
-  private var places: [Place] = []
-  /// How many of the list are of finished units.
-  private var committedUnits = 0
-  private var isTouched = false
-  private var keyScratch: [UInt8] = []
+  private struct Hot {
+    var list = ByteList()
+    var places: [Place] = []
+    /// How many of the list are of finished units.
+    var committedUnits = 0
+    var isTouched = false
+    var key: [UInt8] = []
+  }
+
+  private let hot = OwnedState(Hot())
 
   init(
     name: String, values: Table, tree: Table, space: KeySpace, encoding: RowEncoding,
@@ -50,38 +54,38 @@ public final class AuditStore: StoreParticipant {
   public func append(
     key: some StoreKey, sequence: Int64?, value: RawSpan
   ) throws(StoreError) {
-    keyScratch.removeAll(keepingCapacity: true)
-    key.encode(into: &keyScratch)
-    let entry = try space.entry(for: keyScratch)
+    hot.value.key.removeAll(keepingCapacity: true)
+    key.encode(into: &hot.value.key)
+    let entry = try space.entry(for: hot.value.key)
     _ = space.assignNumber(entry)
-    if !isTouched {
-      isTouched = true
-      interval.touched.append(index)
+    if !hot.value.isTouched {
+      hot.value.isTouched = true
+      interval.touch(index)
     }
-    list.append(tag: encoding.rawValue, value)
-    places.append(
+    hot.value.list.append(tag: encoding.rawValue, value)
+    hot.value.places.append(
       Place(
         entry: Int32(entry), hasSequence: sequence != nil, sequence: sequence ?? 0))
     interval.words[nextWord] += 1
   }
 
   func commitUnit() {
-    committedUnits = list.count
-    isTouched = false
+    hot.value.committedUnits = hot.value.list.count
+    hot.value.isTouched = false
   }
 
   func rollbackUnit() {
-    list.cut(to: committedUnits)
-    places.removeLast(places.count - committedUnits)
-    isTouched = false
+    hot.value.list.cut(to: hot.value.committedUnits)
+    hot.value.places.removeLast(hot.value.places.count - hot.value.committedUnits)
+    hot.value.isTouched = false
   }
 
   func flush(_ transaction: Transaction) throws {
-    if places.isEmpty { return }
-    let first = interval.words[nextWord] - Int64(places.count)
-    for position in places.indices {
+    if hot.value.places.isEmpty { return }
+    let first = interval.words[nextWord] - Int64(hot.value.places.count)
+    for position in hot.value.places.indices {
       try withKey(first + Int64(position)) { key throws(StoreError) in
-        try list.with(position) { value throws(StoreError) in
+        try hot.value.list.with(position) { value throws(StoreError) in
           try transaction.put(values, key, value, append: true)
         }
       }
@@ -89,7 +93,7 @@ public final class AuditStore: StoreParticipant {
     var cursor = try transaction.cursor(tree)
     var key: [UInt8] = []
     for position in order() {
-      let place = places[Int(position)]
+      let place = hot.value.places[Int(position)]
       key.removeAll(keepingCapacity: true)
       AuditKey.append(
         row: space.number(Int(place.entry)),
@@ -100,25 +104,36 @@ public final class AuditStore: StoreParticipant {
   }
 
   private func order() -> [Int32] {
-    let numbers = places.map { space.number(Int($0.entry)) }
-    return (0..<Int32(places.count)).sorted {
-      let (left, right) = (places[Int($0)], places[Int($1)])
-      let (leftNumber, rightNumber) = (numbers[Int($0)], numbers[Int($1)])
-      if leftNumber != rightNumber { return leftNumber < rightNumber }
+    struct Ordered {
+      let number: Int64
+      let place: Place
+      let position: Int32
+    }
+    var ordered: [Ordered] = []
+    ordered.reserveCapacity(hot.value.places.count)
+    for (position, place) in hot.value.places.enumerated() {
+      ordered.append(
+        Ordered(
+          number: space.number(Int(place.entry)), place: place, position: Int32(position)))
+    }
+    ordered.sort {
+      if $0.number != $1.number { return $0.number < $1.number }
+      let (left, right) = ($0.place, $1.place)
       if left.hasSequence != right.hasSequence { return right.hasSequence }
       if left.sequence != right.sequence { return left.sequence < right.sequence }
-      return $0 < $1
+      return $0.position < $1.position
     }
+    return ordered.map(\.position)
   }
 
   func dropCache() {
-    list.removeAll()
-    places.removeAll(keepingCapacity: true)
-    committedUnits = 0
-    isTouched = false
+    hot.value.list.removeAll()
+    hot.value.places.removeAll(keepingCapacity: true)
+    hot.value.committedUnits = 0
+    hot.value.isTouched = false
   }
 
-  var dirtyBytes: Int { list.bytes * 2 + places.count * 300 }
+  var dirtyBytes: Int { hot.value.list.bytes * 2 + hot.value.places.count * 300 }
 }
 
 /// The key of an audit store's tree: row number of the entity, sequence, number of the value.

@@ -13,14 +13,7 @@ final class IndexCore {
   let name: String
   let table: Table
   let counts: Table
-  /// The entry of the stored row, without its key.
-  @usableFromInline var old: [UInt8] = []
-  @usableFromInline var oldFirst = -1
-  /// The entry of the row as it is now.
-  @usableFromInline var new: [UInt8] = []
-  @usableFromInline var newFirst = -1
-  private var arena: [UInt8] = []
-  private var changes: [Change] = []
+  private let noted = OwnedState((arena: [UInt8](), changes: [Change]()))
 
   init(_ name: String, table: Table, counts: Table) {
     self.name = name
@@ -28,54 +21,59 @@ final class IndexCore {
     self.counts = counts
   }
 
-  @usableFromInline
-  func clear() {
-    old.removeAll(keepingCapacity: true)
-    new.removeAll(keepingCapacity: true)
-    oldFirst = -1
-    newFirst = -1
-  }
-
-  /// Notes what the difference of the two entries needs.
-  @usableFromInline
-  func noteDifference(_ space: KeySpace, _ entry: Int, _ number: Int64) {
-    if oldFirst < 0 && newFirst < 0 { return }
-    if oldFirst >= 0 && newFirst >= 0 && old == new { return }
-    if oldFirst >= 0 { note(old, oldFirst, space, entry, number, isDeletion: true) }
-    if newFirst >= 0 { note(new, newFirst, space, entry, number, isDeletion: false) }
+  /// Notes what the difference of the stored row's entry and the new one's needs. Both are without
+  /// the key; where the first component's end is negative, the row is not in the index.
+  func noteDifference(
+    _ space: KeySpace, _ entry: Int, _ number: Int64, _ storedBytes: [UInt8],
+    _ stored: Range<Int>, _ storedFirst: Int, _ new: [UInt8], _ newFirst: Int
+  ) {
+    let stored = storedBytes.raw.extracting(stored)
+    if storedFirst >= 0 {
+      if newFirst >= 0 && equal(stored, new.raw) { return }
+      note(stored, storedFirst, space, entry, number, isDeletion: true)
+    }
+    if newFirst >= 0 { note(new.raw, newFirst, space, entry, number, isDeletion: false) }
   }
 
   private func note(
-    _ bytes: [UInt8], _ first: Int, _ space: KeySpace, _ entry: Int, _ number: Int64,
+    _ bytes: RawSpan, _ first: Int, _ space: KeySpace, _ entry: Int, _ number: Int64,
     isDeletion: Bool
   ) {
-    let start = arena.count
-    arena.append(contentsOf: bytes)
-    space.keys.append(entry, to: &arena)
-    changes.append(
+    let start = noted.value.arena.count
+    unsafe bytes.withUnsafeBytes { unsafe noted.value.arena.append(contentsOf: $0) }
+    space.keys.append(entry, to: &noted.value.arena)
+    noted.value.changes.append(
       Change(
-        start: start, firstEnd: start + first, end: arena.count, number: number,
+        start: start, firstEnd: start + first, end: noted.value.arena.count, number: number,
         isDeletion: isDeletion))
+  }
+
+  func forget() {
+    noted.value.arena.removeAll(keepingCapacity: true)
+    noted.value.changes.removeAll(keepingCapacity: true)
   }
 
   /// Applies what was noted, in key order, and forgets it.
   func flush(_ transaction: Transaction) throws(StoreError) {
-    defer {
-      arena.removeAll(keepingCapacity: true)
-      changes.removeAll(keepingCapacity: true)
-    }
+    defer { forget() }
+    let arena = noted.value.arena
+    sort(&noted.value.changes, arena)
+    let changes = noted.value.changes
     if changes.isEmpty { return }
-    let arena = arena
+    try writeEntries(transaction, arena, changes)
+    try writeCounts(transaction, arena, changes)
+  }
+
+  /// Puts them in key order.
+  private func sort(_ changes: inout [Change], _ arena: [UInt8]) {
+    let bytes = arena.raw
     changes.sort {
-      precedes(
-        arena.raw.extracting($0.start..<$0.end), arena.raw.extracting($1.start..<$1.end))
+      precedes(bytes.extracting($0.start..<$0.end), bytes.extracting($1.start..<$1.end))
     }
-    try writeEntries(transaction, arena)
-    try writeCounts(transaction, arena)
   }
 
   private func writeEntries(
-    _ transaction: Transaction, _ arena: [UInt8]
+    _ transaction: Transaction, _ arena: [UInt8], _ changes: [Change]
   ) throws(StoreError) {
     var cursor = try transaction.cursor(table)
     var value: [UInt8] = []
@@ -104,7 +102,7 @@ final class IndexCore {
 
   /// The changes are in key order, so equal first components lie together.
   private func writeCounts(
-    _ transaction: Transaction, _ arena: [UInt8]
+    _ transaction: Transaction, _ arena: [UInt8], _ changes: [Change]
   ) throws(StoreError) {
     var position = 0
     while position < changes.count {

@@ -7,14 +7,18 @@
 final class KeySpace: StoreParticipant {
   static let none: Int64 = -1
 
-  private(set) var keys = KeyTable()
-  /// By entry; ``none`` while the key has no row anywhere.
-  private var numbers: [Int64] = []
-  /// Entries that got their number in this interval.
-  private var assigned: [Int32] = []
-  private var assignedInUnit = 0
-  private var isTouched = false
-  private var last = -1
+  private struct Hot {
+    var keys = KeyTable()
+    /// By entry; ``none`` while the key has no row anywhere.
+    var numbers: [Int64] = []
+    /// Entries that got their number in this interval.
+    var assigned: [Int32] = []
+    var assignedInUnit = 0
+    var isTouched = false
+    var last = -1
+  }
+
+  private let hot = OwnedState(Hot())
   let tree: Table?
   private let interval: Interval
   private let nextWord: Int
@@ -27,18 +31,23 @@ final class KeySpace: StoreParticipant {
     self.nextWord = tree == nil ? -1 : interval.words.register("directory.next")
   }
 
+  var keys: KeyTable {
+    _read { yield hot.value.keys }
+  }
+
   func setIndex(_ index: Int) { self.index = Int32(index) }
 
   /// The entry of a key in this interval; the next ones of the same key cost a comparison.
   @usableFromInline
   func entry(for key: [UInt8]) throws(StoreError) -> Int {
-    if last >= 0 && keys.isKey(last, key.raw) { return last }
-    let (entry, isNew) = keys.intern(key.raw)
+    let last = hot.value.last
+    if last >= 0 && hot.value.keys.isKey(last, key.raw) { return last }
+    let (entry, isNew) = hot.value.keys.intern(key.raw)
     if isNew, let tree {
-      numbers.append(KeySpace.none)
-      numbers[entry] = try storedNumber(tree, key.raw)
+      hot.value.numbers.append(KeySpace.none)
+      hot.value.numbers[entry] = try storedNumber(tree, key.raw)
     }
-    last = entry
+    hot.value.last = entry
     return entry
   }
 
@@ -65,41 +74,44 @@ final class KeySpace: StoreParticipant {
   }
 
   /// The row number of an entry, ``none`` if it has none yet.
-  func number(_ entry: Int) -> Int64 { numbers[entry] }
+  func number(_ entry: Int) -> Int64 { hot.value.numbers[entry] }
 
   /// The row number of an entry, given to it now if it has none yet.
   func assignNumber(_ entry: Int) -> Int64 {
-    let number = numbers[entry]
+    let number = hot.value.numbers[entry]
     if number != KeySpace.none { return number }
-    if !isTouched {
-      isTouched = true
-      interval.touched.append(index)
+    if !hot.value.isTouched {
+      hot.value.isTouched = true
+      interval.touch(index)
     }
     let next = interval.words[nextWord]
     interval.words[nextWord] = next + 1
-    numbers[entry] = next
-    assigned.append(Int32(entry))
-    assignedInUnit += 1
+    hot.value.numbers[entry] = next
+    hot.value.assigned.append(Int32(entry))
+    hot.value.assignedInUnit += 1
     return next
   }
 
   func commitUnit() {
-    assignedInUnit = 0
-    isTouched = false
+    hot.value.assignedInUnit = 0
+    hot.value.isTouched = false
   }
 
   func rollbackUnit() {
-    for _ in 0..<assignedInUnit { numbers[Int(assigned.removeLast())] = KeySpace.none }
-    assignedInUnit = 0
-    isTouched = false
+    for _ in 0..<hot.value.assignedInUnit {
+      let entry = Int(hot.value.assigned.removeLast())
+      hot.value.numbers[entry] = KeySpace.none
+    }
+    hot.value.assignedInUnit = 0
+    hot.value.isTouched = false
   }
 
   func flush(_ transaction: Transaction) throws {
-    guard let tree, !assigned.isEmpty else { return }
+    guard let tree, !assignedEntries.isEmpty else { return }
     var cursor = try transaction.cursor(tree)
     var value: [UInt8] = []
-    for entry in keys.sorted(assigned) {
-      let number = numbers[Int(entry)]
+    for entry in keys.sorted(assignedEntries) {
+      let number = hot.value.numbers[Int(entry)]
       try keys.withKey(Int(entry)) { key throws(StoreError) in
         value.removeAll(keepingCapacity: true)
         TreeKey.appendHead(key, to: &value)
@@ -114,16 +126,16 @@ final class KeySpace: StoreParticipant {
   }
 
   func dropCache() {
-    keys.removeAll()
-    numbers.removeAll(keepingCapacity: true)
-    assigned.removeAll(keepingCapacity: true)
-    assignedInUnit = 0
-    isTouched = false
-    last = -1
+    hot.value.keys.removeAll()
+    hot.value.numbers.removeAll(keepingCapacity: true)
+    hot.value.assigned.removeAll(keepingCapacity: true)
+    hot.value.assignedInUnit = 0
+    hot.value.isTouched = false
+    hot.value.last = -1
   }
 
-  var dirtyBytes: Int { keys.bytes + assigned.count * 160 }
+  var dirtyBytes: Int { keys.bytes + hot.value.assigned.count * 160 }
 
   /// The entries that got their number in this interval.
-  var assignedEntries: [Int32] { assigned }
+  var assignedEntries: [Int32] { hot.value.assigned }
 }

@@ -8,19 +8,21 @@ public import StreamCore
 public final class KeyValueStore<Key: StoreKey, Row> {
   @usableFromInline let core: RowCore
   @usableFromInline let cache: RowCache<Row>
-  @usableFromInline var keyScratch: [UInt8] = []
+  @usableFromInline let keyScratch = OwnedState([UInt8]())
 
+  // Inlined always: the closures made here are to be compiled in the module that knows the types.
+  // They hold the cache, which holds the core, which holds them: the task cuts the ring when it
+  // closes.
   @inlinable
-  init(core: RowCore, serde: any Serde<Row>, indexes: [Index<Row>]) {
-    let cache = RowCache(core: core, serde: serde, indexes: indexes)
+  @inline(__always)
+  init(core: RowCore, serde: some Serde<Row>, indexes: [Index<Row>]) {
+    let cache = RowCache<Row>(core: core, indexes: indexes) { try serde.deserialize($0) }
     self.core = core
     self.cache = cache
-    // Closures made here are compiled for the row's type in the module that knows it. They hold
-    // the cache, which holds the core, which holds them: the task cuts the ring when it closes.
     core.setHooks(
       commitUnit: { cache.commitUnit() }, rollbackUnit: { cache.rollbackUnit() },
-      writeRows: { try cache.writeRows() }, dropCache: { cache.dropCache() },
-      dirtyRows: { cache.dirty.count })
+      writeRows: { try cache.writeRows { try serde.serialize($0, into: &$1) } },
+      dropCache: { cache.dropCache() }, dirtyRows: { cache.dirtyCount })
   }
 
   /// The store's name.
@@ -29,42 +31,59 @@ public final class KeyValueStore<Key: StoreKey, Row> {
   /// The number of rows, the interval's changes included.
   public var count: Int { core.rowCount }
 
+  /// Where a key's row is cached: a number that holds until the unit ends.
+  ///
+  /// An operator that reads a row and puts another looks its key up once.
+  ///
+  /// - Throws: as ``get(_:)``.
   @inlinable
-  func slot(_ key: Key) throws -> Int {
-    keyScratch.removeAll(keepingCapacity: true)
-    key.encode(into: &keyScratch)
-    return try cache.slot(try core.space.entry(for: keyScratch))
+  package func slot(of key: Key) throws -> Int {
+    keyScratch.value.removeAll(keepingCapacity: true)
+    key.encode(into: &keyScratch.value)
+    return try cache.slot(try core.space.entry(for: keyScratch.value))
+  }
+
+  /// The row at a slot.
+  @inlinable
+  package func row(at slot: Int) -> Row? { cache.row(at: slot) }
+
+  /// Puts the row at a slot.
+  @inlinable
+  package func put(_ row: consuming Row, at slot: Int) {
+    if cache.state.value.slots[slot].current == nil {
+      core.addRow(Int(cache.state.value.slots[slot].entry))
+    }
+    cache.write(slot, row)
+  }
+
+  /// Deletes the row at a slot.
+  ///
+  /// - Returns: whether there was one.
+  @inlinable
+  @discardableResult
+  package func delete(at slot: Int) -> Bool {
+    if cache.state.value.slots[slot].current == nil { return false }
+    core.removeRow()
+    cache.write(slot, nil)
+    return true
   }
 
   /// The row of a key.
   ///
   /// - Throws: ``StoreError``, ``SerdeError`` for a stored row that does not decode.
   @inlinable
-  public func get(_ key: Key) throws -> Row? { cache.slots[try slot(key)].current }
+  public func get(_ key: Key) throws -> Row? { row(at: try slot(of: key)) }
 
   /// Puts the row of a key.
   @inlinable
-  public func put(_ key: Key, _ row: Row) throws {
-    let slot = try slot(key)
-    if cache.slots[slot].current == nil {
-      core.prepareRow(Int(cache.slots[slot].entry))
-      core.addRows(1)
-    }
-    cache.write(slot, row)
-  }
+  public func put(_ key: Key, _ row: Row) throws { put(row, at: try slot(of: key)) }
 
   /// Deletes the row of a key.
   ///
   /// - Returns: whether there was one.
   @inlinable
   @discardableResult
-  public func delete(_ key: Key) throws -> Bool {
-    let slot = try slot(key)
-    if cache.slots[slot].current == nil { return false }
-    core.addRows(-1)
-    cache.write(slot, nil)
-    return true
-  }
+  public func delete(_ key: Key) throws -> Bool { delete(at: try slot(of: key)) }
 
   /// Calls `body` with the rows whose keys lie in `from ..< to`, in key order, until it returns
   /// `false`.
@@ -117,7 +136,7 @@ public final class KeyValueStore<Key: StoreKey, Row> {
   @inlinable
   func visit(_ bytes: [UInt8], _ body: (Key, Row) throws -> Bool) throws -> Bool {
     let slot = try cache.slot(try core.space.entry(for: bytes))
-    guard let row = cache.slots[slot].current else { return true }
+    guard let row = cache.row(at: slot) else { return true }
     return try body(try Key(encoded: bytes), row)
   }
 
@@ -125,8 +144,8 @@ public final class KeyValueStore<Key: StoreKey, Row> {
   @inlinable
   func cachedKeys(_ from: [UInt8]?, _ to: [UInt8]?) -> [[UInt8]] {
     var keys: [[UInt8]] = []
-    for slot in cache.dirty where cache.slots[Int(slot)].current != nil {
-      let key = core.key(Int(cache.slots[Int(slot)].entry))
+    for slot in cache.state.value.dirty where cache.row(at: Int(slot)) != nil {
+      let key = core.key(Int(cache.state.value.slots[Int(slot)].entry))
       if let from, precedesKey(key, from) { continue }
       if let to, !precedesKey(key, to) { continue }
       keys.append(key)

@@ -1,21 +1,17 @@
-public import StreamCore
-
 /// The decoded rows an interval has met, and how to take a unit's changes back.
 @usableFromInline
 final class RowCache<Row> {
   @usableFromInline
   struct Slot {
     @usableFromInline let entry: Int32
-    /// Whether the row differs from the stored one, or may.
-    @usableFromInline var isDirty = false
     /// Whether the transaction had a row when the slot was loaded.
     @usableFromInline let existed: Bool
+    /// Its place among the slots whose row differs from the stored one, or may; -1 for the others.
+    @usableFromInline var dirtyPosition: Int32 = -1
     @usableFromInline var current: Row?
-    /// The stored row, of a dirty slot of a store with indexes.
-    @usableFromInline var persisted: Row?
 
     @inlinable
-    init(entry: Int32, row: Row?) {
+    init(entry: Int32, row: consuming Row?) {
       self.entry = entry
       self.existed = row != nil
       self.current = row
@@ -29,34 +25,62 @@ final class RowCache<Row> {
     @usableFromInline let old: Row?
 
     @inlinable
-    init(slot: Int32, wasDirty: Bool, old: Row?) {
+    init(slot: Int32, wasDirty: Bool, old: consuming Row?) {
       self.slot = slot
       self.wasDirty = wasDirty
       self.old = old
     }
   }
 
+  /// The index entry, without its key, of a stored row.
+  @usableFromInline
+  struct StoredEntry {
+    /// Where its first component ends, from its start; -1 where the row is not in the index.
+    @usableFromInline let firstEnd: Int32
+    /// Where it ends among the bytes of all; it begins where the one before ends.
+    @usableFromInline let end: Int32
+
+    @inlinable
+    init(firstEnd: Int, end: Int) {
+      self.firstEnd = Int32(truncatingIfNeeded: firstEnd)
+      self.end = Int32(truncatingIfNeeded: end)
+    }
+  }
+
+  @usableFromInline
+  struct State {
+    @usableFromInline var slots: [Slot] = []
+    /// By entry of the key space: slot + 1, or 0.
+    @usableFromInline var slotOfEntry: [Int32] = []
+    @usableFromInline var dirty: [Int32] = []
+    @usableFromInline var undo: [Undo] = []
+    /// What the indexes hold of the dirty slots, as many a slot as there are indexes.
+    @usableFromInline var stored: [StoredEntry] = []
+    @usableFromInline var storedBytes: [UInt8] = []
+
+    @inlinable
+    init() {}
+  }
+
   @usableFromInline let core: RowCore
-  @usableFromInline let serde: any Serde<Row>
   @usableFromInline let indexes: [Index<Row>]
-  @usableFromInline var slots: [Slot] = []
-  /// By entry of the key space: slot + 1, or 0.
-  @usableFromInline var slotOfEntry: [Int32] = []
-  @usableFromInline var dirty: [Int32] = []
-  @usableFromInline var undo: [Undo] = []
+  @usableFromInline let decode: (RawSpan) throws -> Row
+  @usableFromInline let state = OwnedState(State())
 
   @inlinable
-  init(core: RowCore, serde: any Serde<Row>, indexes: [Index<Row>]) {
+  init(core: RowCore, indexes: [Index<Row>], decode: @escaping (RawSpan) throws -> Row) {
     self.core = core
-    self.serde = serde
     self.indexes = indexes
+    self.decode = decode
   }
+
+  @inlinable var dirtyCount: Int { state.value.dirty.count }
 
   /// The slot of an entry, its row decoded at most once an interval.
   @inlinable
   func slot(_ entry: Int) throws -> Int {
-    if entry < slotOfEntry.count {
-      let slot = slotOfEntry[entry]
+    if entry < state.value.slotOfEntry.count {
+      let slot = state.value.slotOfEntry[entry]
       if slot != 0 { return Int(slot) - 1 }
     }
     return try load(entry)
@@ -66,80 +90,117 @@ final class RowCache<Row> {
   func load(_ entry: Int) throws -> Int {
     var row: Row?
     if let stored = try unsafe core.storedRow(entry) {
-      row = try unsafe serde.deserialize(stored.bytes)
+      row = try unsafe decode(stored.bytes)
     }
-    while slotOfEntry.count <= entry { slotOfEntry.append(0) }
-    slots.append(Slot(entry: Int32(truncatingIfNeeded: entry), row: row))
-    slotOfEntry[entry] = Int32(truncatingIfNeeded: slots.count)
-    return slots.count - 1
+    while state.value.slotOfEntry.count <= entry { state.value.slotOfEntry.append(0) }
+    state.value.slots.append(Slot(entry: Int32(truncatingIfNeeded: entry), row: row))
+    state.value.slotOfEntry[entry] = Int32(truncatingIfNeeded: state.value.slots.count)
+    return state.value.slots.count - 1
   }
+
+  @inlinable
+  func row(at slot: Int) -> Row? { state.value.slots[slot].current }
 
   @inlinable
   func write(_ slot: Int, _ row: consuming Row?) {
     core.touch()
-    let wasDirty = slots[slot].isDirty
     var old = row
-    swap(&slots[slot].current, &old)
+    swap(&state.value.slots[slot].current, &old)
+    let wasDirty = state.value.slots[slot].dirtyPosition >= 0
     if !wasDirty {
-      slots[slot].isDirty = true
-      if !indexes.isEmpty { slots[slot].persisted = old }
-      dirty.append(Int32(truncatingIfNeeded: slot))
+      state.value.slots[slot].dirtyPosition = Int32(truncatingIfNeeded: state.value.dirty.count)
+      state.value.dirty.append(Int32(truncatingIfNeeded: slot))
+      if !indexes.isEmpty { noteStored(old) }
     }
-    undo.append(Undo(slot: Int32(truncatingIfNeeded: slot), wasDirty: wasDirty, old: old))
+    state.value.undo.append(
+      Undo(slot: Int32(truncatingIfNeeded: slot), wasDirty: wasDirty, old: old))
+  }
+
+  /// Notes what the indexes hold of a row that is about to differ from the stored one.
+  @inlinable
+  func noteStored(_ row: borrowing Row?) {
+    // Taken out while the components' closures run.
+    var bytes: [UInt8] = []
+    swap(&bytes, &state.value.storedBytes)
+    for position in indexes.indices {
+      let start = bytes.count
+      var first = -1
+      if let row = copy row { first = indexes[position].append(row, to: &bytes) }
+      if first < 0 { bytes.removeLast(bytes.count - start) }
+      state.value.stored.append(
+        StoredEntry(firstEnd: first < 0 ? -1 : first - start, end: bytes.count))
+    }
+    swap(&bytes, &state.value.storedBytes)
   }
 
   @inlinable
-  func commitUnit() { undo.removeAll(keepingCapacity: true) }
+  func commitUnit() {
+    // A unit has few changes, and dropping one at a time is much cheaper than a range.
+    while !state.value.undo.isEmpty { state.value.undo.removeLast() }
+  }
 
   @inlinable
   func rollbackUnit() {
-    while let last = undo.popLast() {
+    while let last = state.value.undo.popLast() {
       let slot = Int(last.slot)
-      slots[slot].current = last.old
-      if !last.wasDirty {
-        slots[slot].isDirty = false
-        slots[slot].persisted = nil
-        dirty.removeLast()
-      }
+      state.value.slots[slot].current = last.old
+      if last.wasDirty { continue }
+      state.value.slots[slot].dirtyPosition = -1
+      state.value.dirty.removeLast()
+      state.value.stored.removeLast(indexes.count)
+      let end = state.value.stored.last?.end ?? 0
+      state.value.storedBytes.removeLast(state.value.storedBytes.count - Int(end))
     }
   }
 
   /// Encodes and writes the dirty rows in the order of the tree, and notes the differences of
   /// their index entries.
   @inlinable
-  func writeRows() throws {
-    if dirty.isEmpty { return }
-    let entries = dirty.map { slots[Int($0)].entry }
+  @inline(__always)
+  func writeRows(_ encode: (Row, inout [UInt8]) throws -> Void) throws {
+    if state.value.dirty.isEmpty { return }
+    let slots = state.value.slots
+    let entries = state.value.dirty.map { slots[Int($0)].entry }
+    var bytes: [UInt8] = []
     for entry in try core.order(entries) {
-      let slot = Int(slotOfEntry[Int(entry)]) - 1
+      let slot = Int(state.value.slotOfEntry[Int(entry)]) - 1
+      let position = Int(slots[slot].dirtyPosition) * indexes.count
       if let row = slots[slot].current {
-        try core.beginValue(Int(entry))
-        try serde.serialize(row, into: &core.scratch)
-        try core.putValue(Int(entry))
-      } else if slots[slot].existed {
-        try core.deleteValue(Int(entry))
-      }
-      if indexes.isEmpty { continue }
-      let number = core.indexedNumber(Int(entry))
-      for position in indexes.indices {
-        let index = core.indexes[position]
-        index.clear()
-        if let row = slots[slot].persisted {
-          index.oldFirst = indexes[position].append(row, to: &index.old)
+        core.beginValue(Int(entry), &bytes)
+        try encode(row, &bytes)
+        try core.putValue(Int(entry), bytes)
+        for index in indexes.indices {
+          bytes.removeAll(keepingCapacity: true)
+          let first = indexes[index].append(row, to: &bytes)
+          noteDifference(position, index, Int(entry), bytes, first)
         }
-        if let row = slots[slot].current {
-          index.newFirst = indexes[position].append(row, to: &index.new)
-        }
-        index.noteDifference(core.space, Int(entry), number)
+        continue
       }
+      if slots[slot].existed { try core.deleteValue(Int(entry)) }
+      bytes.removeAll(keepingCapacity: true)
+      for index in indexes.indices { noteDifference(position, index, Int(entry), bytes, -1) }
     }
   }
 
   @inlinable
+  func noteDifference(
+    _ position: Int, _ index: Int, _ entry: Int, _ new: [UInt8], _ newFirst: Int
+  ) {
+    let place = position + index
+    let start = place == 0 ? 0 : Int(state.value.stored[place - 1].end)
+    let stored = state.value.stored[place]
+    core.noteDifference(
+      index, entry, state.value.storedBytes, start..<Int(stored.end), Int(stored.firstEnd), new,
+      newFirst)
+  }
+
+  @inlinable
   func dropCache() {
-    slots.removeAll(keepingCapacity: true)
-    slotOfEntry.removeAll(keepingCapacity: true)
-    dirty.removeAll(keepingCapacity: true)
-    undo.removeAll(keepingCapacity: true)
+    state.value.slots.removeAll(keepingCapacity: true)
+    state.value.slotOfEntry.removeAll(keepingCapacity: true)
+    state.value.dirty.removeAll(keepingCapacity: true)
+    state.value.undo.removeAll(keepingCapacity: true)
+    state.value.stored.removeAll(keepingCapacity: true)
+    state.value.storedBytes.removeAll(keepingCapacity: true)
   }
 }

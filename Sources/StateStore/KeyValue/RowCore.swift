@@ -37,9 +37,7 @@ final class RowCore: StoreParticipant {
   private let rowsWord: Int
   private let index: Int32
   private var hooks: RowHooks?
-  private var isTouched = false
-  /// The value being encoded.
-  @usableFromInline var scratch: [UInt8] = []
+  private let isTouched = OwnedState(false)
   /// The greatest row number in the table when the flush began.
   private var lastNumber: Int64 = -1
   private var flushedRows = 0
@@ -73,14 +71,22 @@ final class RowCore: StoreParticipant {
 
   @usableFromInline var rowCount: Int { Int(interval.words[rowsWord]) }
 
+  /// Counts the row of an entry that has none yet, and gives its key a row number where rows have
+  /// one.
   @usableFromInline
-  func addRows(_ delta: Int64) { interval.words[rowsWord] += delta }
+  func addRow(_ entry: Int) {
+    if !isClustered { _ = space.assignNumber(entry) }
+    interval.words[rowsWord] += 1
+  }
+
+  @usableFromInline
+  func removeRow() { interval.words[rowsWord] -= 1 }
 
   @usableFromInline
   func touch() {
-    if isTouched { return }
-    isTouched = true
-    interval.touched.append(index)
+    if isTouched.value { return }
+    isTouched.value = true
+    interval.touch(index)
   }
 
   /// The stored row of an entry without its encoding byte, in the map: to be decoded at once.
@@ -115,23 +121,19 @@ final class RowCore: StoreParticipant {
     return unsafe UnsafeRawBufferPointer(rebasing: found[content...])
   }
 
-  /// Gives the key its row number where rows have one, before its first row is put.
-  @usableFromInline
-  func prepareRow(_ entry: Int) {
-    if !isClustered { _ = space.assignNumber(entry) }
-  }
-
   func commitUnit() {
-    isTouched = false
+    isTouched.value = false
     hooks?.commitUnit()
   }
 
   func rollbackUnit() {
-    isTouched = false
+    isTouched.value = false
     hooks?.rollbackUnit()
   }
 
   func flush(_ transaction: Transaction) throws {
+    // A flush that failed is repeated whole.
+    for index in indexes { index.forget() }
     try hooks?.writeRows()
     for index in indexes { try index.flush(transaction) }
   }
@@ -140,7 +142,7 @@ final class RowCore: StoreParticipant {
   func close() { hooks = nil }
 
   func dropCache() {
-    isTouched = false
+    isTouched.value = false
     if isClustered { space.dropCache() }
     hooks?.dropCache()
   }
@@ -164,26 +166,27 @@ final class RowCore: StoreParticipant {
       let key = unsafe cursor.keyBytes
       if key.count == 8 { lastNumber = unsafe key.bytes.bigEndian(Int64.self, at: 0) }
     }
-    return entries.sorted { space.number(Int($0)) < space.number(Int($1)) }
-  }
-
-  /// Begins ``scratch`` with all that precedes the row in its value.
-  @usableFromInline
-  func beginValue(_ entry: Int) throws(StoreError) {
-    scratch.removeAll(keepingCapacity: true)
-    scratch.append(encoding.rawValue)
-    if isClustered {
-      try space.keys.withKey(entry) { key throws(StoreError) in
-        TreeKey.appendHead(key, to: &scratch)
-      }
+    struct Numbered {
+      let number: Int64
+      let entry: Int32
     }
+    var numbered = entries.map { Numbered(number: space.number(Int($0)), entry: $0) }
+    numbered.sort { $0.number < $1.number }
+    return numbered.map(\.entry)
   }
 
-  /// Writes ``scratch`` as the value of an entry.
+  /// Begins a value with all that precedes the row in it.
   @usableFromInline
-  func putValue(_ entry: Int) throws(StoreError) {
+  func beginValue(_ entry: Int, _ value: inout [UInt8]) {
+    value.removeAll(keepingCapacity: true)
+    value.append(encoding.rawValue)
+    if isClustered { space.keys.appendHead(entry, to: &value) }
+  }
+
+  /// Writes the value of an entry.
+  @usableFromInline
+  func putValue(_ entry: Int, _ value: [UInt8]) throws(StoreError) {
     let transaction = interval.operations
-    let value = scratch
     flushedRows += 1
     flushedBytes += value.count
     if isClustered {
@@ -216,10 +219,16 @@ final class RowCore: StoreParticipant {
     }
   }
 
-  /// What an index entry points to: a row number, or nothing where rows are clustered.
+  /// Notes what the difference of a row's stored and new entry needs in an index.
   @usableFromInline
-  func indexedNumber(_ entry: Int) -> Int64 {
-    isClustered ? KeySpace.none : space.number(entry)
+  func noteDifference(
+    _ index: Int, _ entry: Int, _ storedBytes: [UInt8], _ stored: Range<Int>, _ storedFirst: Int,
+    _ new: [UInt8], _ newFirst: Int
+  ) {
+    // An entry points to a row number, or nowhere where rows are clustered.
+    indexes[index].noteDifference(
+      space, entry, isClustered ? KeySpace.none : space.number(entry), storedBytes, stored,
+      storedFirst, new, newFirst)
   }
 
   // MARK: Iterating

@@ -53,29 +53,35 @@ enum KeyEncoding {
 
   /// Appends 36 bytes as a UUID, if they are one in lower case.
   private static func appendUUID(_ text: RawSpan, to bytes: inout [UInt8]) -> Bool {
-    // Four groups of hexadecimal digits between the dashes, gathered in two words.
-    var high: UInt64 = 0
-    var low: UInt64 = 0
-    var digits = 0
-    for index in 0..<36 {
-      let byte = text.unsafeByte(index)
-      if index == 8 || index == 13 || index == 18 || index == 23 {
-        guard byte == 0x2D else { return false }
-        continue
-      }
-      let digit: UInt8
-      switch byte {
-      case 0x30...0x39: digit = byte &- 0x30
-      case 0x61...0x66: digit = byte &- 0x57
-      default: return false
-      }
-      if digits < 16 { high = high << 4 | UInt64(digit) } else { low = low << 4 | UInt64(digit) }
-      digits &+= 1
-    }
+    guard text.unsafeByte(8) == 0x2D, text.unsafeByte(13) == 0x2D, text.unsafeByte(18) == 0x2D,
+      text.unsafeByte(23) == 0x2D
+    else { return false }
+    // The digits without the dashes, eight at a time, the first in the highest byte.
+    guard let first = packed(text.word(at: 0)),
+      let second = packed(text.halfWord(at: 9) << 32 | text.halfWord(at: 14)),
+      let third = packed(text.halfWord(at: 19) << 32 | text.halfWord(at: 24)),
+      let fourth = packed(text.word(at: 28))
+    else { return false }
     bytes.append(KeyTag.uuid)
-    bytes.append(bigEndian: high)
-    bytes.append(bigEndian: low)
+    bytes.append(bigEndian: first << 32 | second)
+    bytes.append(bigEndian: third << 32 | fourth)
     return true
+  }
+
+  /// The 32 bits of eight lower-case hexadecimal digits, all at once; `nil` for anything else.
+  @inline(__always)
+  private static func packed(_ digits: UInt64) -> UInt64? {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    // A letter has bit 6, and its low four bits begin with 1 for `a`.
+    let values = (digits & (ones &* 0x0F)) &+ ((digits >> 6) & ones) &* 9
+    let letters = ((values &+ ones &* 6) >> 4) & ones
+    // Written again, values up to 15 give the digits they came from.
+    guard values & (ones &* 0xF0) == 0, values &+ ones &* 0x30 &+ letters &* 0x27 == digits else {
+      return nil
+    }
+    let pairs = (values | values >> 4) & 0x00FF_00FF_00FF_00FF
+    let quads = (pairs | pairs >> 8) & 0x0000_FFFF_0000_FFFF
+    return (quads | quads >> 16) & 0xFFFF_FFFF
   }
 
   /// By value: a sign and an exponent in one byte, then the digits in pairs, terminated; negative
@@ -122,6 +128,17 @@ extension RawSpan {
   @inline(__always)
   func unsafeByte(_ index: Int) -> UInt8 {
     unsafe unsafeLoad(fromUncheckedByteOffset: index, as: UInt8.self)
+  }
+}
+
+extension RawSpan {
+  /// Eight bytes, the first the highest, at an offset the caller has compared with the length.
+  @inline(__always)
+  fileprivate func word(at offset: Int) -> UInt64 { bigEndian(UInt64.self, at: offset) }
+
+  @inline(__always)
+  fileprivate func halfWord(at offset: Int) -> UInt64 {
+    UInt64(bigEndian(UInt32.self, at: offset))
   }
 }
 

@@ -36,6 +36,14 @@ struct KeyTable {
     bytes.append(contentsOf: arena[range(entry)])
   }
 
+  /// Appends what precedes the content in the value of a key too long for a tree.
+  func appendHead(_ entry: Int, to bytes: inout [UInt8]) {
+    let range = range(entry)
+    if range.count > TreeKey.plainBytesMax {
+      TreeKey.appendHead(arena.raw.extracting(range), to: &bytes)
+    }
+  }
+
   func find(_ key: RawSpan) -> Int? {
     let hash = hash64(key)
     let mask = buckets.count - 1

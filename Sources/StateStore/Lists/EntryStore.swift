@@ -74,7 +74,7 @@ package final class EntryStore: StoreParticipant {
   private func touch() {
     if isTouched { return }
     isTouched = true
-    interval.touched.append(index)
+    interval.touch(index)
   }
 
   /// Adds an entry at the end of its group.

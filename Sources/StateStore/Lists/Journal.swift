@@ -21,7 +21,7 @@ package final class Journal: StoreParticipant {
   private func touch() {
     if isTouched { return }
     isTouched = true
-    interval.touched.append(index)
+    interval.touch(index)
   }
 
   /// Appends an entry.

@@ -35,7 +35,7 @@ package final class Outbox: StoreParticipant {
   private func touch() {
     if isTouched { return }
     isTouched = true
-    interval.touched.append(index)
+    interval.touch(index)
   }
 
   /// Appends a record.

@@ -80,7 +80,7 @@ package final class Timers: StoreParticipant {
   private func change(_ timer: [UInt8], to set: Bool) {
     if !isTouched {
       isTouched = true
-      interval.touched.append(index)
+      interval.touch(index)
     }
     unit.append(Change(timer: timer, old: overlay[timer]))
     overlay[timer] = set

@@ -6,7 +6,8 @@ final class Interval {
   let words: Words
   private var transaction: WriteTransaction?
   private var open: Transaction?
-  @usableFromInline var touched: [Int32] = []
+  /// The participants that the unit has touched.
+  private let touchedLog = OwnedState(UnitLog<Int32>())
   /// Whether something of the interval is in the transaction alone.
   var isSpilled = false
   /// Whether the flush under way ends the interval.
@@ -18,6 +19,15 @@ final class Interval {
   }
 
   var isOpen: Bool { open != nil }
+
+  /// Notes a participant whose unit is to be ended with the others'.
+  func touch(_ participant: Int32) { touchedLog.value.append(participant) }
+
+  var touched: UnitLog<Int32> {
+    _read { yield touchedLog.value }
+  }
+
+  func clearTouched() { touchedLog.value.clear() }
 
   /// The interval's transaction; stores read through it.
   var operations: Transaction {

@@ -1,11 +1,12 @@
 import Glibc
-package import StreamCore
+public import StreamCore
 
 /// All state of one task: one LMDB environment in a directory of its own, written by one thread.
 ///
 /// Stores are registered once, then intervals follow: ``begin()``, units that end with
 /// ``commitUnit()`` or ``rollbackUnit()``, and ``commit()`` or ``abort()``.
 @safe
+@usableFromInline
 package final class TaskState {
   package let identity: TaskIdentity
   package let directory: String
@@ -104,12 +105,24 @@ package final class TaskState {
   ///
   /// - Throws: ``StoreError`` with `lineageChanged` if the store is here in another form.
   @inlinable
+  @inline(__always)
   package func keyValue<Key: StoreKey, Row>(
-    _ name: String, key: KeyCoder<Key> = KeyCoder(), serde: any Serde<Row>, layout: StoreLayout,
+    _ name: String, key: KeyCoder<Key> = KeyCoder(), serde: some Serde<Row>, layout: StoreLayout,
     indexes: [Index<Row>] = [], published: Bool = false, encoding: RowEncoding = .json
   ) throws(StoreError) -> KeyValueStore<Key, Row> {
+    let core = try rowCore(
+      name, keyTypes: key.types, rowType: serde.name, layout: layout, indexes: indexes,
+      published: published, encoding: encoding)
+    return KeyValueStore(core: core, serde: serde, indexes: indexes)
+  }
+
+  @usableFromInline
+  func rowCore<Row>(
+    _ name: String, keyTypes: [KeyType], rowType: String, layout: StoreLayout,
+    indexes: [Index<Row>], published: Bool, encoding: RowEncoding
+  ) throws(StoreError) -> RowCore {
     let description = StoreDescription(
-      name: name, kind: .keyValue, layout: layout, keyTypes: key.types, rowType: serde.name,
+      name: name, kind: .keyValue, layout: layout, keyTypes: keyTypes, rowType: rowType,
       encoding: encoding, isPublished: published,
       indexes: indexes.map { index in
         StoreDescription.IndexDescription(
@@ -118,11 +131,10 @@ package final class TaskState {
             .init(name: $0.name, type: $0.type, isDescending: $0.isDescending)
           })
       })
-    return KeyValueStore(core: try rowCore(description), serde: serde, indexes: indexes)
+    return try rowCore(description)
   }
 
-  @usableFromInline
-  func rowCore(_ description: StoreDescription) throws(StoreError) -> RowCore {
+  private func rowCore(_ description: StoreDescription) throws(StoreError) -> RowCore {
     try register(description)
     let name = description.name
     var indexes: [IndexCore] = []
@@ -223,7 +235,7 @@ package final class TaskState {
       participant.intervalCommitted()
       participant.dropCache()
     }
-    interval.touched.removeAll(keepingCapacity: true)
+    interval.clearTouched()
   }
 
   private func flush() throws {
@@ -245,7 +257,7 @@ package final class TaskState {
       participant.dropCache()
       participant.intervalAborted()
     }
-    interval.touched.removeAll(keepingCapacity: true)
+    interval.clearTouched()
   }
 
   /// Forces the commits so far to disk: what they caused may leave the task now.
@@ -254,17 +266,19 @@ package final class TaskState {
   /// Makes the unit's changes part of the interval.
   package func commitUnit() {
     words.commitUnit()
-    if interval.touched.isEmpty { return }
-    for index in interval.touched { participants[Int(index)].commitUnit() }
-    interval.touched.removeAll(keepingCapacity: true)
+    let count = interval.touched.count
+    if count == 0 { return }
+    for position in 0..<count { participants[Int(interval.touched[position])].commitUnit() }
+    interval.clearTouched()
   }
 
   /// Takes the unit's changes back, in every store.
   package func rollbackUnit() {
     words.rollbackUnit()
-    if interval.touched.isEmpty { return }
-    for index in interval.touched { participants[Int(index)].rollbackUnit() }
-    interval.touched.removeAll(keepingCapacity: true)
+    for position in 0..<interval.touched.count {
+      participants[Int(interval.touched[position])].rollbackUnit()
+    }
+    interval.clearTouched()
   }
 
   /// An estimate of the memory that the interval holds and its commit will take.

@@ -8,20 +8,24 @@ package final class Words {
     let old: Int64
   }
 
+  private struct Hot {
+    var values: [Int64] = []
+    var unit = UnitLog<Change>()
+  }
+
   private let table: Table
   package private(set) var names: [String] = []
   private var slots: [String: Int] = [:]
-  private var values: [Int64] = []
   private var committedValues: [Int64] = []
   private var storedNames = 0
-  private var unit: [Change] = []
+  private let hot = OwnedState(Hot())
 
   init(_ environment: Environment) throws(StoreError) {
     self.table = try environment.table("words")
     let read = try ReadTransaction(environment)
-    (names, values) = try Self.load(read.operations, table)
+    (names, hot.value.values) = try Self.load(read.operations, table)
     for (slot, name) in names.enumerated() { slots[name] = slot }
-    committedValues = values
+    committedValues = hot.value.values
     storedNames = names.count
   }
 
@@ -45,31 +49,35 @@ package final class Words {
   /// The slot of a name; a new one begins with `initial`.
   package func register(_ name: String, initial: Int64 = 0) -> Int {
     if let slot = slots[name] { return slot }
-    precondition(unit.isEmpty, "words are registered outside a unit")
+    precondition(hot.value.unit.isEmpty, "words are registered outside a unit")
     let slot = names.count
     names.append(name)
-    values.append(initial)
+    hot.value.values.append(initial)
     committedValues.append(initial)
     slots[name] = slot
     return slot
   }
 
   package subscript(slot: Int) -> Int64 {
-    get { values[slot] }
+    get { hot.value.values[slot] }
     set {
-      unit.append(Change(slot: Int32(truncatingIfNeeded: slot), old: values[slot]))
-      values[slot] = newValue
+      let old = hot.value.values[slot]
+      hot.value.unit.append(Change(slot: Int32(truncatingIfNeeded: slot), old: old))
+      hot.value.values[slot] = newValue
     }
   }
 
   /// The value of a name, if it is registered.
-  package func value(named name: String) -> Int64? { slots[name].map { values[$0] } }
+  package func value(named name: String) -> Int64? { slots[name].map { self[$0] } }
 
-  func commitUnit() { unit.removeAll(keepingCapacity: true) }
+  func commitUnit() { hot.value.unit.clear() }
 
   func rollbackUnit() {
-    for change in unit.reversed() { values[Int(change.slot)] = change.old }
-    unit.removeAll(keepingCapacity: true)
+    for position in (0..<hot.value.unit.count).reversed() {
+      let change = hot.value.unit[position]
+      hot.value.values[Int(change.slot)] = change.old
+    }
+    hot.value.unit.clear()
   }
 
   func flush(_ transaction: Transaction) throws(StoreError) {
@@ -78,20 +86,20 @@ package final class Words {
       try transaction.put(table, key.raw, names[slot].utf8Bytes.raw)
     }
     var stored: [UInt8] = []
-    stored.reserveCapacity(values.count * 8)
-    for value in values { stored.append(bigEndian: value) }
+    stored.reserveCapacity(names.count * 8)
+    for value in hot.value.values { stored.append(bigEndian: value) }
     try transaction.put(table, "values".utf8Bytes.raw, stored.raw)
   }
 
   func intervalCommitted() {
-    unit.removeAll(keepingCapacity: true)
+    hot.value.unit.clear()
     storedNames = names.count
-    committedValues = values
+    committedValues = hot.value.values
   }
 
   func intervalAborted() {
-    unit.removeAll(keepingCapacity: true)
-    values = committedValues
+    hot.value.unit.clear()
+    hot.value.values = committedValues
   }
 }
 

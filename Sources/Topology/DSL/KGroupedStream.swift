@@ -54,10 +54,11 @@ public struct KGroupedStream<Key: StoreKey, Value> {
     ) { name, assembly, store, next in
       let context = assembly.context
       return { key, value in
-        let old = try store.get(key)
+        let slot = try store.slot(of: key)
+        let old = store.row(at: slot)
         var row = old ?? initial
         try attempt(name) { try add(&row, value) }
-        try store.put(key, row)
+        store.put(row, at: slot)
         context.outcome.applied = true
         try next(key, Change(old: old, new: row))
       }
@@ -91,9 +92,10 @@ public struct KGroupedStream<Key: StoreKey, Value> {
     ) { name, assembly, store, next in
       let context = assembly.context
       return { key, value in
-        let old = try store.get(key)
+        let slot = try store.slot(of: key)
+        let old = store.row(at: slot)
         let row = if let old { try attempt(name) { try combine(old, value) } } else { value }
-        try store.put(key, row)
+        store.put(row, at: slot)
         context.outcome.applied = true
         try next(key, Change(old: old, new: row))
       }

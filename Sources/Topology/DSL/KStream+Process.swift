@@ -74,6 +74,7 @@ public final class ProcessorContext<NewKey, NewValue> {
 
 extension StreamsBuilder {
   /// Declares a store for custom processors; operators of the DSL declare their own.
+  @inlinable
   public func store<Key: StoreKey, Row>(
     named name: String, key: Key.Type, as serde: some Serde<Row>,
     layout: StoreLayout = .clustered, file: StaticString = #fileID, line: UInt = #line

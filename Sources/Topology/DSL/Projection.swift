@@ -80,7 +80,8 @@ extension KStream where Key: StoreKey {
     ) { name, assembly, store, next in
       let context = assembly.context
       return { key, value in
-        let old = try store.get(key)
+        let slot = try store.slot(of: key)
+        let old = store.row(at: slot)
         if let sequence, let old, let number = context.sequenceNumber,
           let last = sequence.last(old), number != last &+ 1
         {
@@ -88,21 +89,21 @@ extension KStream where Key: StoreKey {
         }
         switch try attempt(name, { try handler(old, value, context) }) {
         case .put(let row):
-          try store.put(key, row)
+          store.put(row, at: slot)
           context.outcome.applied = true
           if old == nil { context.rowCreated(by: name) }
           try next(key, Change(old: old, new: row))
         case .delete:
           context.outcome.applied = true
           guard old != nil else { return }
-          try store.delete(key)
+          store.delete(at: slot)
           try next(key, Change(old: old, new: nil))
         case .unchanged:
           return
         case .missing(let partial):
           guard let row = try context.missingRow(partial, policy: missing, operatorName: name)
           else { return }
-          try store.put(key, row)
+          store.put(row, at: slot)
           context.outcome.applied = true
           context.rowCreated(by: name)
           try next(key, Change(old: nil, new: row))

@@ -21,13 +21,36 @@ public final class KeyValueDeclaration<Key: StoreKey, Row>: StoreDeclaration, @u
   var indexes: [Index<Row>] = []
   var isPublished = false
   let location: String
+  /// Opens the store; compiled where the types of key and row are known.
+  private let open: Open
 
   @usableFromInline
-  init(_ name: String, serde: any Serde<Row>, layout: StoreLayout, at location: String) {
+  typealias Open =
+    @Sendable (
+      _ state: TaskState, _ indexes: [Index<Row>], _ isPublished: Bool
+    ) throws -> KeyValueStore<Key, Row>
+
+  @inlinable
+  convenience init(
+    _ name: String, serde: some Serde<Row>, layout: StoreLayout, at location: String
+  ) {
+    self.init(name, anySerde: serde, layout: layout, at: location) { state, indexes, isPublished in
+      try state.keyValue(
+        name, key: KeyCoder<Key>(), serde: serde, layout: layout, indexes: indexes,
+        published: isPublished)
+    }
+  }
+
+  @usableFromInline
+  init(
+    _ name: String, anySerde serde: any Serde<Row>, layout: StoreLayout, at location: String,
+    _ open: @escaping Open
+  ) {
     self.name = name
     self.serde = serde
     self.layout = layout
     self.location = location
+    self.open = open
   }
 
   @usableFromInline
@@ -40,9 +63,7 @@ public final class KeyValueDeclaration<Key: StoreKey, Row>: StoreDeclaration, @u
 
   @usableFromInline
   func register(in assembly: TaskAssembly) throws {
-    let store = try assembly.state.keyValue(
-      name, key: KeyCoder<Key>(), serde: serde, layout: layout, indexes: indexes,
-      published: isPublished)
+    let store = try open(assembly.state, indexes, isPublished)
     assembly.add(store: store, named: name)
     let serde = serde
     assembly.addDump(named: name) { body in
