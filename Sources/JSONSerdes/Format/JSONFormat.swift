@@ -5,6 +5,10 @@ public struct JSONFormat: DocumentFormat {
   public init() {}
   public var name: String { "json" }
   public func makeReader(paths: [[String]]) -> JSONReader { JSONReader(paths: paths) }
+
+  public func canonical(_ bytes: RawSpan) -> [UInt8]? {
+    do { return try canonicalJSON(bytes) } catch { return nil }
+  }
 }
 
 /// Finds declared fields of one JSON document after another, and lends it to decoders.

@@ -58,7 +58,7 @@ extension StreamsBuilder {
               }
             }
           }
-        })
+        }, canonical: { format.canonical($0) })
     }
     return KStream(builder: self, port: output, node: id, rekeyedBy: nil)
   }

@@ -38,6 +38,7 @@ final class EventSource: SourceOperator {
   private let counters: TaskCounters
   private let log: @Sendable (String) -> Void
   private let run: Run
+  private let canonical: (RawSpan) -> [UInt8]?
   private let probe: Probe
   /// Stands in for the task's context while a head is only looked at.
   private let probed = RecordContext(counters: TaskCounters())
@@ -45,7 +46,7 @@ final class EventSource: SourceOperator {
   @usableFromInline
   init(
     _ declaration: EventSourceDeclaration, assembly: TaskAssembly, probe: @escaping Probe,
-    run: @escaping Run
+    run: @escaping Run, canonical: @escaping (RawSpan) -> [UInt8]?
   ) {
     topic = declaration.topic
     policies = declaration.policies
@@ -57,6 +58,7 @@ final class EventSource: SourceOperator {
     log = assembly.log
     self.probe = probe
     self.run = run
+    self.canonical = canonical
   }
 
   func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp? {
@@ -72,6 +74,11 @@ final class EventSource: SourceOperator {
       // A head that cannot be decoded is ordered by its record's timestamp.
       return entry.timestamp
     }
+  }
+
+  func areEqual(_ value: RawSpan, _ other: [UInt8]) -> Bool {
+    guard let left = canonical(value), let right = canonical(other.span.bytes) else { return false }
+    return left == right
   }
 
   func process(_ context: RecordContext, admit: () throws -> Bool) throws {

@@ -29,6 +29,11 @@ final class RecordSource<Key, Value>: SourceOperator {
     batch.entries[index].timestamp
   }
 
+  /// Plain values are what their bytes are.
+  func areEqual(_ value: RawSpan, _ other: [UInt8]) -> Bool {
+    value.byteCount == other.count && value.holds(other, at: 0..<other.count)
+  }
+
   func process(_ context: RecordContext, admit: () throws -> Bool) throws {
     let batch = context.batch
     let bytes = batch.bytes

@@ -8,6 +8,8 @@ protocol SourceOperator: AnyObject {
   /// The time that drives stream time and the merge rule, without processing the record; the
   /// record's timestamp where the envelope cannot be read.
   func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp?
+  /// Whether two values are the same but for how they were written.
+  func areEqual(_ value: RawSpan, _ other: [UInt8]) -> Bool
   /// Processes the record that `context` points at, once `admit` has let its event in.
   ///
   /// - Throws: ``ProcessingFailure``, ``HoldSignal`` or ``StateStore/StoreError``.

@@ -108,6 +108,8 @@ package final class GenerationRun {
       replay: options.replay.map { $0[TaskName(subTopology: sub.id, partition: partition)] ?? [] },
       retryWait: { shared.sleep($0) }, log: report)
     for input in task.inputs { try prepare(input, of: task) }
+    let log = log
+    task.readOriginal = { try log.value(at: $0, $1) }
     tasks.append(task)
   }
 

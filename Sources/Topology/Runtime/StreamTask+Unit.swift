@@ -129,7 +129,11 @@ extension StreamTask {
     if context.hasDurableID {
       if let seen = try state.seenIDs.find(context.idHash) {
         if seen.valueHash == UInt32(truncatingIfNeeded: context.valueHash) {
-          log("duplicate event '\(context.eventID)' at \(context.topicPartition)@\(context.offset)")
+          noteDuplicate()
+          return .duplicate
+        }
+        if try isRewritten(seen, run) {
+          noteDuplicate()
           return .duplicate
         }
         return try conflict(seen, run.source.policies.conflict)
@@ -142,6 +146,16 @@ extension StreamTask {
     }
     if run.kept == nil, kept.isParked(context.keyBytes) { return .parked }
     return .processed
+  }
+
+  /// Whether the event seen before says the same in other bytes: the original is read again.
+  private func isRewritten(_ seen: SeenID, _ run: UnitRun) throws -> Bool {
+    guard let offset = seen.offset, Int(seen.scope) < inputs.count,
+      let value = context.batch.entries[context.index].value,
+      let original = try readOriginal(inputs[Int(seen.scope)].topicPartition, offset)
+    else { return false }
+    let bytes = context.batch.bytes
+    return run.source.areEqual(bytes.span.bytes.extracting(value), original)
   }
 
   private func conflict(_ seen: SeenID, _ policy: ConflictPolicy) throws -> Admission {

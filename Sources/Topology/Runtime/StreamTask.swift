@@ -25,6 +25,9 @@ package final class StreamTask {
   private let absentSlot: Int
   /// The batch that the context has loaded: input and number.
   private var loaded = (order: -1, number: -1)
+  /// Reads a record again, for the comparison of two with one id; `nil` where it is gone.
+  package var readOriginal: (TopicPartition, Offset) throws -> [UInt8]? = { _, _ in nil }
+  private var duplicatesNoted = 0
   /// What the envelope of the running unit's record said.
   var admission = Admission.processed
   /// Keys whose parked records may follow once the running unit is done.
@@ -218,6 +221,15 @@ package final class StreamTask {
 
   /// The context points at another batch than the loop believes.
   func forgetLoadedBatch() { loaded = (-1, -1) }
+
+  /// Names a duplicate in the log: the first ones, then every thousandth, for there may be many.
+  func noteDuplicate() {
+    duplicatesNoted += 1
+    guard duplicatesNoted <= 10 || duplicatesNoted % 1_000 == 0 else { return }
+    let more = duplicatesNoted == 10 ? "; from now on every 1,000th is named, all are counted" : ""
+    log(
+      "duplicate event '\(context.eventID)' at \(context.topicPartition)@\(context.offset)\(more)")
+  }
 
   func wait(_ duration: Duration) { retryWait(duration) }
 }

@@ -1,0 +1,153 @@
+import JSONSerdes
+import StreamCore
+import Testing
+import Topology
+import TopologyTesting
+
+/// Events in JSON: envelopes, dispatch, versions.
+@Suite("Events")
+struct EventTests {
+  private func driver(
+    _ envelope: Envelope = .either, unknownType: UnknownTypePolicy = .ignore,
+    policies: SourcePolicies = SourcePolicies()
+  ) throws -> TopologyTestDriver {
+    let builder = StreamsBuilder("events")
+    builder.events(
+      "in", format: JSONFormat(),
+      types: EventTypes<JSONView, String>(unknownType: unknownType)
+        .on("SET", version: 3) { json, _ in try json["v3"]?.string() ?? "none" }
+        .upcast("SET", from: 1) { json, bytes in
+          bytes += Array("{\"v2\":\"\(try json["v1"]?.string() ?? "")2\"}".utf8)
+        }
+        .upcast("SET", from: 2) { json, bytes in
+          bytes += Array("{\"v3\":\"\(try json["v2"]?.string() ?? "")3\"}".utf8)
+        },
+      envelope: envelope, policies: policies
+    )
+    .groupByKey().aggregate(into: "", named: "texts", as: StringSerde()) { $0 += $1 + "." }
+    .view()
+    return try TopologyTestDriver(try builder.build())
+  }
+
+  struct Sent: CustomTestStringConvertible, Sendable {
+    let testDescription: String
+    let headers: [(String, String)]
+    let value: String
+    let row: String?
+    let counter: String
+
+    init(
+      _ description: String, _ headers: [(String, String)],
+      _ value: String, row: String?, _ counter: String = "applied"
+    ) {
+      testDescription = description
+      self.headers = headers
+      self.value = value
+      self.row = row
+      self.counter = counter
+    }
+  }
+
+  static let sent: [Sent] = [
+    Sent(
+      "flat, by headers", [("eventType", "SET"), ("schemaVersion", "3")], "{\"v3\":\"x\"}",
+      row: "x."),
+    Sent(
+      "nested, by fields", [],
+      "{\"eventType\":\"SET\",\"schemaVersion\":3,\"payload\":{\"v3\":\"x\"}}", row: "x."),
+    Sent(
+      "a missing version is 1, and is upcast twice", [("eventType", "SET")], "{\"v1\":\"x\"}",
+      row: "x23."),
+    Sent(
+      "version 2 is upcast once", [("eventType", "SET"), ("schemaVersion", "2")], "{\"v2\":\"x\"}",
+      row: "x3."),
+    Sent(
+      "the last header of a name counts",
+      [("eventType", "NO"), ("eventType", "SET"), ("schemaVersion", "3")], "{\"v3\":\"x\"}",
+      row: "x."),
+    Sent(
+      "a header beats a field", [("eventType", "SET"), ("schemaVersion", "3")],
+      "{\"eventType\":\"NO\",\"v3\":\"x\"}", row: "x."),
+    Sent(
+      "unknown fields are ignored", [("eventType", "SET"), ("schemaVersion", "3")],
+      "{\"new\":{\"a\":[1e400]},\"v3\":\"x\"}", row: "x."),
+    Sent(
+      "a version of the future", [("eventType", "SET"), ("schemaVersion", "4")], "{}", row: nil,
+      "deadLettered{unknownVersion}"),
+    Sent("an unknown type", [("eventType", "OTHER")], "{}", row: nil, "ignored{unknownType}"),
+    Sent("no type", [], "{\"v3\":\"x\"}", row: nil, "deadLettered{decode}"),
+    Sent("cut JSON", [("eventType", "SET")], "{\"v3\":\"x\"", row: nil, "deadLettered{decode}"),
+    Sent(
+      "invalid UTF-8 in a name is no JSON", [("eventType", "SET")], "{\"\u{0}", row: nil,
+      "deadLettered{decode}"),
+    Sent(
+      "a sequence number of a wrong type", [("eventType", "SET")],
+      "{\"sequenceNumber\":\"many\",\"v1\":\"x\"}", row: nil,
+      "deadLettered{decode}"),
+    Sent(
+      "a version of a wrong type", [("eventType", "SET"), ("schemaVersion", "one")], "{}", row: nil,
+      "deadLettered{decode}"),
+    Sent(
+      "another aggregate than the key", [("eventType", "SET"), ("schemaVersion", "3")],
+      "{\"aggregateId\":\"other\",\"v3\":\"x\"}", row: "x.", "keyMismatch"),
+  ]
+
+  @Test("an event is found, upcast and applied, or set aside with its reason", arguments: sent)
+  func event(_ sent: Sent) throws {
+    let driver = try driver()
+    try driver.append(
+      [
+        ProducerRecord(
+          key: Array("k".utf8), value: Array(sent.value.utf8),
+          headers: sent.headers.map { Header($0.0, $0.1) })
+      ], to: "in")
+    try driver.run()
+    #expect(try driver.row("texts", key: "k") == sent.row)
+    #expect(driver.counters[sent.counter] == 1)
+    #expect(driver.counters["consumed"] == 1)
+  }
+
+  @Test("null keys and null values follow their policies")
+  func nulls() throws {
+    let driver = try driver()
+    try driver.send("{\"v1\":\"x\"}", key: nil, headers: ["eventType": "SET"], to: "in")
+    try driver.send(nil, key: "k", headers: ["eventType": "SET"], to: "in")
+    #expect(
+      driver.counters == [
+        "consumed": 2, "deadLettered": 2, "deadLettered{nullKey}": 1, "deadLettered{decode}": 1,
+      ])
+  }
+
+  @Test("a foreign envelope is mapped, prefixes taken off")
+  func foreignEnvelope() throws {
+    var envelope = Envelope(payload: .path("body.data"))
+    envelope.eventID = [.path("meta.messageId")]
+    envelope.eventType = [.path("meta.kind").strippingPrefix("order/")]
+    envelope.aggregateID = [.path("subject.userId").strippingPrefix("PERSON ")]
+    envelope.schemaVersion = [.path("meta.v")]
+    let driver = try driver(envelope)
+    let value = """
+      {"meta":{"messageId":"m1","kind":"order/SET","v":3},"subject":{"userId":"PERSON k"},\
+      "body":{"data":{"v3":"x"}}}
+      """
+    try driver.send(value, key: "k", to: "in")
+    try driver.send(value, key: "k", to: "in")
+    #expect(try driver.row("texts", key: "k") == "x.")
+    #expect(driver.counters == ["consumed": 2, "applied": 1, "duplicate": 1])
+  }
+
+  @Test("a redelivery serialised anew is a duplicate, one with another content a conflict")
+  func rewritten() throws {
+    let driver = try driver()
+    for value in [
+      "{\"v3\":\"x\",\"amount\":1.50}", "{ \"amount\": 1.5, \"v3\": \"x\" }", "{\"v3\":\"y\"}",
+    ] {
+      try driver.send(
+        value, key: "k", headers: ["eventId": "1", "eventType": "SET", "schemaVersion": "3"],
+        to: "in")
+    }
+    #expect(try driver.row("texts", key: "k") == "x.")
+    #expect(
+      driver.counters == ["consumed": 3, "applied": 1, "duplicate": 2, "duplicate{conflict}": 1])
+  }
+}
