@@ -113,6 +113,34 @@ import Testing
     #expect(outcome.errors.hasPrefix("error: event 'e99' was not applied within 1ms"))
   }
 
+  @Test("an event that failed is not waited for")
+  func waitForDeadLetter() throws {
+    let outcome = try tool.query("orders", "get", "o-4", "--wait-for", "e8", "--timeout", "1h")
+    #expect(outcome.status == 1)
+    #expect(outcome.errors.hasPrefix("error: event 'e8' is a dead letter and in no view ("))
+    #expect(outcome.errors.contains("; see `dead-letters order-projections show --id 0-"))
+  }
+
+  @Test("status: positions, lag, fates, ids, views")
+  func status() throws {
+    let text = try tool.succeed(
+      "status", OrderFixture.topology, "--state", tool.state, "--log", tool.log)
+    #expect(text.hasPrefix("Topology: order-projections (generation 000001, serving, created "))
+    #expect(text.contains("view orders: 3 rows\n"))
+    let json = try tool.succeed(
+      "status", OrderFixture.topology, "--state", tool.state, "--log", tool.log, "--format", "json")
+    let status = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any] ?? [:]
+    let counters = status["counters"] as? [String: Int] ?? [:]
+    #expect(counters["consumed"] == 9)
+    #expect(counters["applied"] == 5)
+    #expect(counters["deadLettered{unknownVersion}"] == 1)
+    #expect(status["heldRecords"] as? Int == 1)
+    #expect((status["seenIds"] as? [String: Int])?["ids"] == 3)
+    let inputs = status["inputs"] as? [[String: Any]] ?? []
+    #expect(inputs.map { $0["lag"] as? Int } == [0, 0])
+    #expect(inputs.compactMap { $0["position"] as? Int }.reduce(0, +) == 9)
+  }
+
   @Test("the history of an order, by sequence")
   func audit() throws {
     let outcome = try tool.query("order-events-by-aggregate", "scan", "--prefix", "o-1")

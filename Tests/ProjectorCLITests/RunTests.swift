@@ -97,6 +97,34 @@ import Testing
     #expect(try rows(whole).split(separator: "\n").count == 3)
   }
 
+  @Test("several topologies run in one process, each with a state of its own")
+  func severalTopologies() throws {
+    let tool = try CommandLineTool()
+    try tool.produceOrders()
+    try tool.succeed(
+      "produce", "purchase-order-events", "--log", tool.log,
+      input: """
+        {"key":"p-1","value":{"eventId":"a","eventType":"ITEM_ADDED","aggregateId":"p-1",\
+        "sequenceNumber":1,"occurredAt":"2026-01-05T09:00:00Z","payload":{"activity":"ordered"}}}
+        """)
+    let run = try tool.run(
+      "run", "order-projections", "purchase-orders", "--log", tool.log, "--state", tool.state,
+      "--until-end")
+    #expect(run.status == 0, "\(run)")
+    #expect(run.output.contains("consumed 9 = "))
+    #expect(run.output.contains("consumed 1 = "))
+    #expect(run.errors.contains(" topology=order-projections"))
+    #expect(try tool.query("orders", "get", "o-1").status == 0)
+    #expect(
+      try tool.succeed(
+        "query", "purchase-orders", "purchase-order-items", "get", "p-1", "--state", tool.state)
+        == #"{"key":"p-1","value":{"aggregateId":"p-1","events":1,"lastActivity":"ordered","#
+        + #""firstAt":"2026-01-05T09:00:00Z","lastAt":"2026-01-05T09:00:00Z"}}"# + "\n")
+    let views = try tool.succeed("views", "purchase-orders", "--state", tool.state)
+    #expect(views.contains("purchase-order-items"))
+    #expect(!views.contains("purchase-order-progress"))
+  }
+
   @Test("state that is not ours to write is refused, untouched")
   func refusedState() throws {
     let tool = try CommandLineTool()
