@@ -19,7 +19,7 @@ final class BenchmarkRun {
     func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
     work = variable("WORK") ?? "/tmp/projector-benchmarks"
     events = variable("EVENTS").flatMap { Int($0) } ?? 2_000_000
-    keyEvents = variable("KEYEVENTS").flatMap { Int($0) } ?? 10_100_000
+    keyEvents = variable("KEYEVENTS").flatMap { Int($0) } ?? 10_600_000
     only = Set((variable("ONLY") ?? "").split(separator: ",").map(String.init))
     kafka = variable("KAFKA")
     cgroup = variable("CGROUP")
@@ -165,21 +165,29 @@ final class BenchmarkRun {
   private func keys() throws {
     remove("log")
     isGenerated = false
+    remove("keys")
     let url = "local:\(work)/keys"
     _ = try run("generate", url, "keys", "\(keyEvents)")
     remove("state")
     let first = try ChildProcess(
       ["project", url, "\(work)/state", "plain", "end"], cgroup: cgroup)
     let watch = try StateWatch(work, partitions: Step.partitions)
-    while try watch.positions() < keyEvents * 99 / 100 { usleep(2_000) }
+    while try watch.positions() < keyEvents * 95 / 100 {
+      guard first.isRunning else { throw BenchmarkError("it ended before it was killed") }
+      usleep(2_000)
+    }
     first.signal(SIGKILL)
     let killed = try first.finish(orKilled: true)
     let kept = try watch.positions()
+    guard kept < keyEvents else { throw BenchmarkError("it had finished before it was killed") }
     let start = Clock.now
     let second = try ChildProcess(
       ["project", url, "\(work)/state", "plain", "end"], cgroup: cgroup)
     let open = try second.wait(for: "open")
-    while try watch.positions() == kept { usleep(500) }
+    while try watch.positions() == kept {
+      guard second.isRunning else { throw BenchmarkError("it ended without going on") }
+      usleep(500)
+    }
     let back = Clock.now - start
     let rest = try second.finish()
     let checked = try run("check", "\(work)/state", "plain", "keys", "\(keyEvents)")
@@ -217,7 +225,10 @@ final class BenchmarkRun {
     let engine = try ChildProcess(["project", url, "\(work)/state", "plain", "stay"])
     _ = try engine.wait(for: "ready")
     let watch = try StateWatch(work, partitions: Step.partitions)
-    while try watch.positions() < 20_000 { usleep(5_000) }
+    while try watch.positions() < 20_000 {
+      guard engine.isRunning else { throw BenchmarkError("the engine ended by itself") }
+      usleep(5_000)
+    }
     usleep(500_000)
     let (before, start) = (engine.cpuSeconds, Clock.now)
     usleep(10_000_000)

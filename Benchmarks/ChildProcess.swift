@@ -83,14 +83,16 @@ final class ChildProcess {
       sample()
       readLines()
       if let value = outcome.values[name] { return value }
-      guard kill(pid, 0) == 0, waitpidHasNotEnded else {
+      guard isRunning else {
         throw BenchmarkError("a child process ended before it printed '\(name)'")
       }
       usleep(200)
     }
   }
 
-  private var waitpidHasNotEnded: Bool {
+  /// Whether it has not ended yet; looks at its memory, too.
+  var isRunning: Bool {
+    sample()
     var information = siginfo_t()
     return waitid(P_PID, id_t(pid), &information, WEXITED | WNOHANG | WNOWAIT) == 0
       && information.si_signo == 0
