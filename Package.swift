@@ -105,6 +105,10 @@ let package = Package(
       dependencies: ["Topology", "TopologyTesting", "StateStore", "StreamCore", "JSONSerdes"],
       swiftSettings: strict),
     .testTarget(
+      name: "SimulationTests",
+      dependencies: ["Topology", "TopologyTesting", "StreamCore", "JSONSerdes"],
+      swiftSettings: strict),
+    .testTarget(
       name: "OrderProjectionsTests",
       dependencies: [
         "OrderProjections", "TopologyTesting", "Topology", "JSONSerdes", "StreamCore",

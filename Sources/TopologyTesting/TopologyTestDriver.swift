@@ -121,6 +121,11 @@ public final class TopologyTestDriver {
     try engine.deadLetters().map(DeadLetterSummary.init)
   }
 
+  /// Records that wait, for their row or behind a dead letter of their key.
+  public func heldRecords() throws -> [DeadLetterSummary] {
+    try engine.heldRecords().map(DeadLetterSummary.init)
+  }
+
   /// Processes all dead letters again.
   public func retryDeadLetters() throws {
     try engine.retryDeadLetters()
@@ -138,11 +143,14 @@ public final class TopologyTestDriver {
     defer { reader.close() }
     try reader.assign([partition: offsets.lowerBound])
     var records: [ConsumerRecord] = []
-    while true {
-      let batches = try reader.poll(timeout: .zero)
-      if batches.isEmpty { return records }
-      for batch in batches { records += (0..<batch.count).map(batch.record) }
+    var position = offsets.lowerBound
+    while position < offsets.upperBound {
+      for batch in try reader.poll(timeout: .zero) {
+        records += (0..<batch.count).map(batch.record)
+        position = batch.nextOffset
+      }
     }
+    return records
   }
 
   private static func start(
@@ -165,20 +173,25 @@ public final class TopologyTestDriver {
   }
 }
 
-/// What a test may say of a dead letter.
+/// What a test may say of a dead letter or of a record that waits.
 public struct DeadLetterSummary: Hashable, Sendable {
-  /// The label under which it is counted, as `decode`.
+  /// The label under which it is counted, as `decode`; `missingRow` or `parked` of one that waits.
   public let reason: String
   public let message: String
   public let operatorName: String
   public let record: ConsumerRecord
   public let attempts: Int
+  /// Whether later records of its key wait behind it.
+  public let parks: Bool
+  /// Whether it waits and is no dead letter.
+  public let isHeld: Bool
 
   init(_ kept: KeptRecord) {
-    if case .failed(let reason, let message, _) = kept.why {
-      (self.reason, self.message) = (reason, message)
-    } else {
-      (reason, message) = ("", "")
+    switch kept.why {
+    case .failed(let reason, let message, let parks):
+      (self.reason, self.message, self.parks, isHeld) = (reason, message, parks, false)
+    case .missingRow: (reason, message, parks, isHeld) = ("missingRow", "", false, true)
+    case .parked: (reason, message, parks, isHeld) = ("parked", "", false, true)
     }
     operatorName = kept.operatorName
     record = kept.record

@@ -83,6 +83,8 @@ package final class TaskState {
   deinit {
     interval.abort()
     for participant in participants { participant.close() }
+    // A child process that is just being started may have the file too; the lock ends now.
+    flock(lock, LOCK_UN)
     close(lock)
   }
 

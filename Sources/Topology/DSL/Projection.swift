@@ -82,10 +82,14 @@ extension KStream where Key: StoreKey {
       return { key, value in
         let slot = try store.slot(of: key)
         let old = store.row(at: slot)
-        if let sequence, let old, let number = context.sequenceNumber,
-          let last = sequence.last(old), number != last &+ 1
-        {
-          try sequence.check(number, after: last, in: name, context)
+        if let sequence {
+          if let number = context.sequenceNumber {
+            if let old, let last = sequence.last(old), number != last &+ 1 {
+              try sequence.check(number, after: last, in: name, context)
+            }
+          } else {
+            context.countMissingSequence()
+          }
         }
         switch try attempt(name, { try handler(old, value, context) }) {
         case .put(let row):

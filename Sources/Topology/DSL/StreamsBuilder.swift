@@ -58,6 +58,14 @@ public final class StreamsBuilder {
     for topic in outputs.uniqued() where inputs.contains(topic) {
       report("topic '\(topic)' is read and written: a cycle; write to another topic", at: location)
     }
+    for sub in subTopologies {
+      let retentions = sub.nodes.flatMap { nodes[$0].traits }.filter { $0.hasPrefix("seen ids:") }
+      if retentions.uniqued().count > 1 {
+        report(
+          "\(list(sub.topics)) are read together and declare different retentions of seen ids; "
+            + "a task keeps one set: declare one", at: location)
+      }
+    }
     for sub in subTopologies where sub.stores.isEmpty && sub.sinks.isEmpty {
       report("nothing comes of \(list(sub.topics)): add a view, a store or a sink", at: location)
     }

@@ -90,8 +90,13 @@ final class EventSource: SourceOperator {
       try run(bytes.span.bytes.extracting(value), self, context, admit)
     } catch let error as SerdeError {
       throw ProcessingFailure(.decode, .decode, error.description)
+    } catch  where !ProcessingFailure.isOurs(error) {
+      // A decoder or upcaster may throw what it likes: it fails the record, not the task.
+      throw ProcessingFailure(.decode, .decode, "\(error)")
     }
   }
+
+  func identify(_ context: RecordContext) throws { try resolver.identify(context) }
 
   /// Finds the envelope.
   @usableFromInline

@@ -51,9 +51,11 @@ final class RecordSource<Key, Value>: SourceOperator {
         try key.deserialize(bytes.span.bytes.extracting(keyRange)),
         try value(entry.value.map { batch.bytes[$0] })
       )
-    } catch let error as SerdeError {
-      throw ProcessingFailure(.decode, .decode, error.description)
+    } catch {
+      throw ProcessingFailure(.decode, .decode, "\(error)")
     }
     try next(decoded.0, decoded.1)
   }
+
+  func identify(_ context: RecordContext) throws { try resolver.identify(context) }
 }

@@ -14,6 +14,8 @@ protocol SourceOperator: AnyObject {
   ///
   /// - Throws: ``ProcessingFailure``, ``HoldSignal`` or ``StateStore/StoreError``.
   func process(_ context: RecordContext, admit: () throws -> Bool) throws
+  /// Finds the id of a record whose envelope could not be read, by its headers and key alone.
+  func identify(_ context: RecordContext) throws
 }
 
 /// A processor whose timers may fire.

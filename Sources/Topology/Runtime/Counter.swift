@@ -42,7 +42,7 @@ public enum Counter: Int, CaseIterable, Sendable {
   }
 
   /// The label of a dead letter's reason.
-  init(_ reason: ProcessingFailure.Reason) {
+  package init(_ reason: ProcessingFailure.Reason) {
     self =
       switch reason {
       case .decode: .deadLetteredDecode

@@ -24,6 +24,9 @@ package struct KeptRecord: Hashable, Sendable {
   package var valueHash: UInt64
   /// Tries so far, the first included.
   package var attempts: Int
+  /// The key that it holds up or waits with: the record's, or its aggregate where the source takes
+  /// that for a missing key.
+  package var key: [UInt8]
 
   /// Version 1: numbers as eight little-endian bytes, texts and bytes behind their length.
   package func encoded() -> [UInt8] {
@@ -41,6 +44,7 @@ package struct KeptRecord: Hashable, Sendable {
     writer.append(eventID)
     writer.append(Int64(bitPattern: valueHash))
     writer.append(Int64(attempts))
+    writer.append(key)
     writer.append(record)
     return writer.bytes
   }
@@ -59,12 +63,13 @@ package struct KeptRecord: Hashable, Sendable {
     eventID = try reader.text()
     valueHash = UInt64(bitPattern: try reader.number())
     attempts = Int(try reader.number())
+    key = try reader.part() ?? []
     record = try reader.record()
   }
 
   package init(
     record: ConsumerRecord, why: Why, operatorName: String, eventID: String, valueHash: UInt64,
-    attempts: Int
+    attempts: Int, key: [UInt8]
   ) {
     self.record = record
     self.why = why
@@ -72,10 +77,20 @@ package struct KeptRecord: Hashable, Sendable {
     self.eventID = eventID
     self.valueHash = valueHash
     self.attempts = attempts
+    self.key = key
   }
 
+  /// The reason of a timer that failed to fire.
+  static let firingReason = "firing"
+  var isFiring: Bool {
+    if case .failed(Self.firingReason, _, _) = why { true } else { false }
+  }
+
+  /// Whether later records of its key wait behind it.
+  var parks: Bool { if case .failed(_, _, true) = why { true } else { false } }
+
   /// The group under which it waits: an operator and a key, or a parked key.
-  static func group(key: [UInt8]?, waitingFor operatorName: String?) -> [UInt8] {
-    Array((operatorName ?? "").utf8) + [0] + (key ?? [])
+  static func group(key: [UInt8], waitingFor operatorName: String?) -> [UInt8] {
+    Array((operatorName ?? "").utf8) + [0] + key
   }
 }

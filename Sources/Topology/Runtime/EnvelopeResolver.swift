@@ -127,6 +127,13 @@ final class EnvelopeResolver {
       return .absent
     }
     envelope.aggregateID = try find(aggregateID, .aggregateID)
+    envelope.eventID = try find(eventID, .eventID)
+    // Before the fields that may be wrong: a record that fails is kept under its id and key.
+    context.envelope.aggregateID = envelope.aggregateID
+    if !envelope.eventID.isAbsent {
+      context.envelope.eventID = envelope.eventID
+      identify(context, envelope.eventID, bytes)
+    }
     envelope.eventType = try find(eventType, .eventType)
     envelope.aggregateType = try find(aggregateType, .aggregateType)
     envelope.correlationID = try find(correlationID, .correlationID)
@@ -136,11 +143,32 @@ final class EnvelopeResolver {
       sequence.isAbsent ? nil : try number(sequence, sequenceNumber, bytes)
     let version = try find(schemaVersion, .schemaVersion)
     context.schemaVersion = version.isAbsent ? 1 : Int(try number(version, schemaVersion, bytes))
-    envelope.eventID = try find(eventID, .eventID)
     let value = entry.value ?? 0..<0
     envelope.payload = FieldRange(try payloadRange(value, slots, valueStart))
     context.envelope = envelope
-    identify(context, envelope.eventID, bytes)
+    if envelope.eventID.isAbsent { identify(context, envelope.eventID, bytes) }
+  }
+
+  /// Finds the event's id by headers and key alone, for a record whose value cannot be read.
+  func identify(_ context: RecordContext) throws {
+    guard !context.isIdentified else { return }
+    let record = context.batch.bytes
+    let bytes = record.span.bytes
+    let entry = context.batch.entries[context.index]
+    var found = HeaderRanges()
+    if !entry.headers.isEmpty { findHeaders(bytes, entry.headers, &found) }
+    var id = FieldRange.absent
+    for rule in eventID where id.isAbsent {
+      switch rule.place {
+      case .header: id = found[Int(rule.index)]
+      case .key: id = FieldRange(entry.key)
+      case .slot, .aggregateSequence, .position: continue
+      }
+      if !id.isAbsent, rule.prefix >= 0 { id = strip(rule, id, bytes) }
+    }
+    context.envelope.eventID = id
+    context.sequenceNumber = nil
+    identify(context, id, bytes)
   }
 
   /// The slot of the payload's object in the document just resolved; `nil` where the value itself
@@ -173,6 +201,7 @@ final class EnvelopeResolver {
   /// record's position, which needs no place among the seen ids.
   private func identify(_ context: RecordContext, _ id: FieldRange, _ bytes: RawSpan) {
     context.hasDurableID = true
+    context.isIdentified = true
     if let range = id.range {
       context.idHash = Hash128(bytes.extracting(range), scope: scope)
       return

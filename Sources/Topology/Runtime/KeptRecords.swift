@@ -49,7 +49,7 @@ final class KeptRecords {
         guard let entry = try deadLetters.entry(number) else { continue }
         let kept = try KeptRecord(entry.bytes)
         if case .failed(_, _, true) = kept.why {
-          parkedKeys[kept.record.key ?? [], default: 0] += 1
+          parkedKeys[kept.key, default: 0] += 1
         }
       }
       last = newest
@@ -106,14 +106,14 @@ final class KeptRecords {
   func bury(_ kept: KeptRecord, id: Hash128) throws {
     let bytes = kept.encoded()
     isTouched = true
-    _ = deadLetters.insert(group: kept.record.key ?? [], idHash: id, bytes.span.bytes)
-    if case .failed(_, _, true) = kept.why { park(kept.record.key ?? [], by: 1) }
+    _ = deadLetters.insert(group: kept.key, idHash: id, bytes.span.bytes)
+    if case .failed(_, _, true) = kept.why { park(kept.key, by: 1) }
   }
 
   func remove(_ kept: KeptEntry) throws {
     isTouched = true
     try kept.store.delete(kept.number)
-    if case .failed(_, _, true) = kept.record.why { park(kept.record.record.key ?? [], by: -1) }
+    if case .failed(_, _, true) = kept.record.why { park(kept.record.key, by: -1) }
   }
 
   /// Held records that wait for a row of `key` in an operator, in order.
@@ -128,7 +128,7 @@ final class KeptRecords {
 
   private static func group(of kept: KeptRecord) -> [UInt8] {
     KeptRecord.group(
-      key: kept.record.key, waitingFor: kept.why == .parked ? nil : kept.operatorName)
+      key: kept.key, waitingFor: kept.why == .parked ? nil : kept.operatorName)
   }
 
   private func park(_ key: [UInt8], by number: Int) {

@@ -27,6 +27,8 @@ package final class ManualEngine {
     var isRunning = true
     while isRunning {
       isRunning = try fetch()
+      // A log may give nothing for once though there is more.
+      if !isRunning { isRunning = try fetch(atMost: .milliseconds(1)) }
       for (task, publisher) in zip(run.tasks, publishers) {
         while try task.process(limit: min(commitEvery, 1_000)) > 0 {
           isRunning = true
@@ -39,7 +41,7 @@ package final class ManualEngine {
 
   /// Processes records without committing them.
   package func process(_ records: Int) throws {
-    while try fetch() {}
+    while try fetch(atMost: .milliseconds(1)) {}
     for task in run.tasks { _ = try task.process(limit: records) }
   }
 
@@ -84,8 +86,16 @@ package final class ManualEngine {
     }
   }
 
-  private func fetch() throws -> Bool {
-    let batches = try reader.poll(timeout: .zero)
+  package func heldRecords() throws -> [KeptRecord] {
+    try run.tasks.flatMap { task in
+      try task.state.held.numbers(after: 0, limit: .max).compactMap { number in
+        try task.state.held.entry(number).map { try KeptRecord($0.bytes) }
+      }
+    }
+  }
+
+  private func fetch(atMost timeout: Duration = .zero) throws -> Bool {
+    let batches = try reader.poll(timeout: timeout)
     for batch in batches {
       for task in run.tasks
       where task.inputs.contains(where: { $0.topicPartition == batch.topicPartition }) {

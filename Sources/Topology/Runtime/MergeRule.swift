@@ -26,7 +26,7 @@ struct MergeRule {
       let bit = UInt64(1) << UInt64(input.order)
       if journal.isReplaying, absent & bit != 0 { continue }
       guard input.hasRecord else {
-        guard input.isAtEnd, !journal.isReplaying else { return nil }
+        guard input.isAtEnd, !journal.isReplaying || input.isAtLimit else { return nil }
         ended |= bit
         continue
       }

@@ -172,15 +172,28 @@ struct PublishedMark: Hashable {
     guard !offsets.isEmpty else { return nil }
     let reader = try log.makeReader(ReaderOptions())
     defer { reader.close() }
-    // The last few offsets may be transaction markers; a task's own marks are the only records.
-    try reader.assign([journal: max(offsets.lowerBound, offsets.upperBound - 10)])
+    // A task's own marks are the only records, but the last offsets may be those of transaction
+    // markers and of aborted transactions: look further back until there is one.
+    var distance: Offset = 10
+    while true {
+      let start = max(offsets.lowerBound, offsets.upperBound - distance)
+      try reader.assign([journal: start])
+      let mark = try newest(reader, before: offsets.upperBound)
+      if mark != nil || start == offsets.lowerBound { return mark }
+      distance *= 10
+    }
+  }
+
+  private static func newest(_ reader: any RecordReader, before end: Offset) throws
+    -> PublishedMark?
+  {
     var mark: PublishedMark?
     while true {
       for batch in try reader.poll(timeout: .seconds(5)) {
         for entry in batch.entries {
           if let value = entry.value { mark = try PublishedMark(Array(batch.bytes[value])) }
         }
-        if batch.nextOffset >= offsets.upperBound { return mark }
+        if batch.nextOffset >= end { return mark }
       }
     }
   }

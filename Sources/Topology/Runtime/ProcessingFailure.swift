@@ -34,8 +34,13 @@ public struct ProcessingFailure: Error, Sendable, CustomStringConvertible {
   /// A failure of the `process` stage from whatever a user's closure threw.
   @usableFromInline
   static func wrapping(_ error: any Error, operatorName: String) -> any Error {
-    if error is ProcessingFailure || error is HoldSignal || error is StoreError { return error }
+    if isOurs(error) { return error }
     return ProcessingFailure(.process, .process, "\(error)", operatorName: operatorName)
+  }
+
+  /// Whether the engine itself threw it.
+  static func isOurs(_ error: any Error) -> Bool {
+    error is ProcessingFailure || error is HoldSignal || error is StoreError || error is TaskError
   }
 
   public var description: String {

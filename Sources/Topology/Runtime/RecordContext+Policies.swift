@@ -57,6 +57,10 @@ extension RecordContext {
     }
   }
 
+  /// An event without a sequence number is not checked.
+  @usableFromInline
+  func countMissingSequence() { counters.count(.sequenceNone) }
+
   /// Held records of this key may follow, once the unit is done.
   @usableFromInline
   func rowCreated(by operatorName: String) {

@@ -16,6 +16,7 @@ public final class RecordContext {
     var envelope = ResolvedEnvelope()
     var idHash = Hash128.zero
     var hasDurableID = false
+    var isIdentified = false
     var valueHash: UInt64 = 0
     var outcome = UnitOutcome()
     var emitted = 0
@@ -60,6 +61,11 @@ public final class RecordContext {
   var hasDurableID: Bool {
     get { unsafe fields.pointee.hasDurableID }
     set { unsafe fields.pointee.hasDurableID = newValue }
+  }
+  /// Whether the record's id was looked for; until then ``idHash`` says nothing.
+  var isIdentified: Bool {
+    get { unsafe fields.pointee.isIdentified }
+    set { unsafe fields.pointee.isIdentified = newValue }
   }
   /// 64 bits of the hash of the value's bytes; 0 for a tombstone.
   private(set) var valueHash: UInt64 {
@@ -170,8 +176,14 @@ public final class RecordContext {
   /// The record as a value of its own.
   public var record: ConsumerRecord { batch.record(at: index) }
 
-  /// The declared key bytes of the record.
-  var keyBytes: ArraySlice<UInt8>? { batch.entries[index].key.map { batch.bytes[$0] } }
+  /// Whether an aggregate's id takes the place of a missing key.
+  var keysByAggregate = false
+  /// The key under which the record waits or holds others up.
+  var waitingKey: ArraySlice<UInt8>? {
+    if let range = batch.entries[index].key { return batch.bytes[range] }
+    guard keysByAggregate, let aggregate = aggregateID else { return nil }
+    return Array(aggregate.utf8)[...]
+  }
 
   /// Keeps text of a field that does not stand in the record as it is.
   func compose(_ field: EnvelopeField, _ text: String) { composed[field] = text }
@@ -190,7 +202,7 @@ struct UnitOutcome {
   @usableFromInline var applied = false
   /// Some operator found it late.
   var late = false
-  /// No handler takes events of its type.
+  /// No handler takes events of its type, or there was no row to update.
   var ignored = false
 
   @inlinable

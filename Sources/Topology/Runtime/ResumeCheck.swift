@@ -16,7 +16,7 @@ enum ResumeCheck {
         throw diverged(
           input, "the log ends at \(end), before the state's position \(input.position)")
       }
-      if batch.endOffset != nil { input.awaitsCheck = false }
+      if batch.nextOffset > last.offset { input.awaitsCheck = false }
       return batch
     }
     input.awaitsCheck = false

@@ -114,7 +114,11 @@ package final class OwnerLock: Sendable {
     _ = unsafe text.withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) }
   }
 
-  deinit { Glibc.close(file) }
+  deinit {
+    // A child process that is just being started may have the file too; the lock ends now.
+    flock(file, LOCK_UN)
+    Glibc.close(file)
+  }
 }
 
 /// What `meta.json` says of a generation.

@@ -18,7 +18,7 @@ extension StreamTask {
   /// Goes on with a key behind a dead letter that was resolved: in order, until one fails again.
   func releaseOrder(after entry: KeptRecord) throws {
     guard case .failed(_, _, true) = entry.why else { return }
-    releasePending.append(entry.record.key ?? [])
+    releasePending.append(entry.key)
   }
 
   func releaseParked() throws {
@@ -26,6 +26,8 @@ extension StreamTask {
       for number in try kept.parked(behind: key) {
         if kept.isParked(key[...]) { break }
         _ = try release(number, from: state.held)
+        let created = context.createdRows
+        if !created.isEmpty { try releaseHeld(created, key: key[...]) }
       }
     }
   }
@@ -74,11 +76,19 @@ extension StreamTask {
     try openInterval()
     guard let bytes = try state.deadLetters.entry(number)?.bytes else { return nil }
     let entry = try KeptRecord(bytes)
-    journal.record(.deadLetterRetried(number: number, positions: inputs.map(\.position)))
-    state.commitUnit()
+    if !journal.isReplaying {
+      journal.record(.deadLetterRetried(number: number, positions: inputs.map(\.position)))
+      state.commitUnit()
+    }
+    if entry.isFiring {
+      markDirty()
+      let wentThrough = try fireAgain(
+        KeptEntry(store: state.deadLetters, number: number, record: entry))
+      return wentThrough ? .firings : .deadLettered
+    }
     let fate = try release(number, from: state.deadLetters)
     let created = context.createdRows
-    if !created.isEmpty { try releaseHeld(created, key: (entry.record.key ?? [])[...]) }
+    if !created.isEmpty { try releaseHeld(created, key: entry.key[...]) }
     if fate != .deadLettered { try releaseOrder(after: entry) }
     try releaseParked()
     markDirty()

@@ -34,6 +34,7 @@ extension StreamTask {
   /// - Returns: the record's fate.
   func runUnit(_ run: UnitRun) throws -> Counter {
     var attempts = 1
+    let streamTime = run.input.streamTime
     while true {
       do {
         let fate = try goThrough(run)
@@ -41,16 +42,16 @@ extension StreamTask {
         if attempts > 1 { recordRetry(attempts, succeeded: true) }
         return fate
       } catch let signal as HoldSignal {
-        rollbackUnit()
+        rollbackUnit(run, to: streamTime)
         let fate = try hold(.missingRow, signal.operatorName, run)
         commitUnit()
         return fate
       } catch let failure as ProcessingFailure {
-        rollbackUnit()
+        rollbackUnit(run, to: streamTime)
         let policy = failure.action ?? policy(failure.stage, run.source.policies)
         let replayed = journal.replayedAttempts(context.topicPartition, context.offset)
         if attempts < replayed ?? (policy.retries + 1) {
-          try prepareRetry(after: policy.backoff)
+          try prepareRetry(after: policy.backoff, run)
           attempts += 1
           continue
         }
@@ -63,12 +64,22 @@ extension StreamTask {
   }
 
   private func goThrough(_ run: UnitRun) throws -> Counter {
-    admission = .processed
-    try run.source.process(context) {
-      admission = try admit(run)
-      return admission == .processed
+    var admission: Admission?
+    context.keysByAggregate = run.source.policies.nullKey == .warn
+    do {
+      try run.source.process(context) {
+        let answer = try admit(run)
+        admission = answer
+        return answer == .processed
+      }
+    } catch let failure as ProcessingFailure where admission == nil {
+      // Its id may be known though its value cannot be read: a redelivery is still a duplicate.
+      try run.source.identify(context)
+      let answer = try admit(run)
+      if answer == .processed { throw failure }
+      admission = answer
     }
-    return try settle(admission, run)
+    return try settle(admission ?? .processed, run)
   }
 
   private func policy(_ stage: ProcessingFailure.Stage, _ policies: SourcePolicies) -> ErrorPolicy {
@@ -92,13 +103,24 @@ extension StreamTask {
     kept.rollbackUnit()
   }
 
-  /// A wait closes the interval before it, so that nobody waits for what is done.
-  private func prepareRetry(after backoff: Duration) throws {
+  /// Takes back what the unit did, the clock included.
+  private func rollbackUnit(_ run: UnitRun, to streamTime: Timestamp?) {
+    rollbackUnit()
+    run.input.streamTime = streamTime
+    context.streamTime = streamTime
+    if !context.createdRows.isEmpty { context.createdRows.removeAll(keepingCapacity: true) }
+  }
+
+  /// A wait closes the interval before it, so that nobody waits for what is done; but not between
+  /// a record and what it releases, which must not be lost.
+  private func prepareRetry(after backoff: Duration, _ run: UnitRun) throws {
     counters[.retried] += 1
     if backoff > .zero, !journal.isReplaying {
-      // Records of the running slice came before: they are part of what is committed.
-      markDirty()
-      try commit()
+      if run.kept == nil {
+        // Records of the running slice came before: they are part of what is committed.
+        markDirty()
+        try commit()
+      }
       wait(backoff)
       try openInterval()
     }
@@ -125,7 +147,8 @@ extension StreamTask {
 
   /// Lets a record in whose event was not seen, and whose key waits behind no other.
   private func admit(_ run: UnitRun) throws -> Admission {
-    advanceStreamTime(run.input)
+    let earlier = try run.kept == nil && context.hasDurableID ? kept.find(context.idHash) : nil
+    if let earlier, earlier.record.valueHash == context.valueHash { return .duplicate }
     if context.hasDurableID {
       if let seen = try state.seenIDs.find(context.idHash) {
         if seen.valueHash == UInt32(truncatingIfNeeded: context.valueHash) {
@@ -138,13 +161,13 @@ extension StreamTask {
         }
         return try conflict(seen, run.source.policies.conflict)
       }
-      if run.kept == nil, let earlier = try kept.find(context.idHash),
-        earlier.record.valueHash == context.valueHash
-      {
-        return .duplicate
-      }
     }
-    if run.kept == nil, kept.isParked(context.keyBytes) { return .parked }
+    // What corrects the record that its key waits for does not wait for it.
+    // Nor does what was parked before; a record that got its row meanwhile does.
+    let mayWait = run.kept.map { $0.record.why == .missingRow } ?? (earlier?.record.parks != true)
+    if mayWait, kept.isParked(context.waitingKey) { return .parked }
+    // A record that is not processed moves no clock.
+    advanceStreamTime(run.input)
     return .processed
   }
 
@@ -206,9 +229,11 @@ extension StreamTask {
     return context.outcome.ignored ? .ignored : .filtered
   }
 
-  /// A corrected redelivery got through: the entry kept under its id is a duplicate now.
+  /// The entry kept under the record's id is a duplicate now: a corrected redelivery got through,
+  /// or takes its place, for there is one entry an id.
   private func supersede(_ run: UnitRun) throws {
-    guard run.kept == nil, let earlier = try kept.find(context.idHash) else { return }
+    guard run.kept == nil, context.hasDurableID, let earlier = try kept.find(context.idHash)
+    else { return }
     try kept.remove(earlier)
     counters.count(earlier.store === state.held ? .held : .deadLettered, by: -1)
     if case .failed(let reason, _, _) = earlier.record.why,
@@ -230,6 +255,7 @@ extension StreamTask {
       return .held
     }
     let entry = keptRecord(why, operatorName, attempts: 1)
+    try supersede(run)
     if try kept.hold(entry, id: context.idHash) {
       try removeKept(run)
       return .held
@@ -259,6 +285,7 @@ extension StreamTask {
           reason: reason.rawValue, message: failure.message, parks: action == .parkKey),
         failure.operatorName, attempts: attempts)
       try removeKept(run)
+      try supersede(run)
       try kept.bury(entry, id: context.idHash)
       if let topic = topology.deadLetterTopic {
         outbox.append(topic, DeadLetterRecord.make(entry))
@@ -280,7 +307,7 @@ extension StreamTask {
   {
     KeptRecord(
       record: context.record, why: why, operatorName: operatorName, eventID: context.eventID,
-      valueHash: context.valueHash, attempts: attempts)
+      valueHash: context.valueHash, attempts: attempts, key: Array(context.waitingKey ?? []))
   }
 }
 

@@ -28,8 +28,6 @@ package final class StreamTask {
   /// Reads a record again, for the comparison of two with one id; `nil` where it is gone.
   package var readOriginal: (TopicPartition, Offset) throws -> [UInt8]? = { _, _ in nil }
   private var duplicatesNoted = 0
-  /// What the envelope of the running unit's record said.
-  var admission = Admission.processed
   /// Keys whose parked records may follow once the running unit is done.
   var releasePending: [[UInt8]] = []
   /// Records taken since the last commit.
@@ -128,7 +126,15 @@ package final class StreamTask {
       if journal.isReplaying { try replayDeadLetters() }
       guard let input = try nextInput() else { break }
       try openInterval()
-      try take(from: input)
+      do {
+        try take(from: input)
+      } catch let error as TaskError where error.code == .recordFailed {
+        // The position stays before this record, not before its interval.
+        rollbackUnit()
+        if taken > 0 { isDirty = true }
+        try commit()
+        throw error
+      }
       taken += 1
     }
     return taken
@@ -137,6 +143,7 @@ package final class StreamTask {
   private func nextInput() throws -> TaskInput? {
     if inputs.count == 1 { return inputs[0].hasRecord ? inputs[0] : nil }
     try openInterval()
+    defer { state.commitUnit() }  // What the rule journals is not the record's to take back.
     return try merge.next(inputs)
   }
 
@@ -161,7 +168,9 @@ package final class StreamTask {
     counters[fate] += 1
     input.remember(last)
     input.advance()
-    if !context.createdRows.isEmpty { try releaseHeld(context.createdRows, key: context.keyBytes) }
+    if !context.createdRows.isEmpty {
+      try releaseHeld(context.createdRows, key: context.waitingKey)
+    }
     if !releasePending.isEmpty { try releaseParked() }
     if timers.isPending { try fireTimers() }
   }

@@ -122,6 +122,9 @@ final class TaskInput {
     return head == batches.count && endOffset.map { position >= $0 } == true
   }
 
+  /// All that is to be taken of it was taken.
+  var isAtLimit: Bool { limit != nil && !hasRecord && isAtEnd }
+
   var batch: RecordBatch { batches[head] }
   /// Event time of the next record, found once a record.
   var headTime: Timestamp? {
@@ -137,7 +140,7 @@ final class TaskInput {
     fetched = max(fetched, batch.nextOffset)
     if batch.count > 0 {
       batches.append(batch)
-    } else if !hasRecord {
+    } else if head == batches.count {
       position = max(position, batch.nextOffset)
     }
     if batch.count > 0, batches.count == head + 1 { batchNumber += 1 }

@@ -112,8 +112,8 @@ final class TaskLoop {
       try publisher.trim()
       task.markDirty()
     }
-    guard try task.commit() else { return }
-    try onCommit(task)
+    if try task.commit() { try onCommit(task) }
+    // Also what a crash left between a commit and its publishing.
     if let publisher, publisher.isPending {
       // Nothing leaves a task before its interval is durable.
       try task.state.makeDurable()

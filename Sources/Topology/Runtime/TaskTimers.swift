@@ -44,6 +44,8 @@ final class TaskTimers {
     try timers.delete(Timer(time: time, operator: operatorName, key: key))
   }
 
+  func target(named name: String) -> (any TimerOperator)? { operators[name] }
+
   /// The first timer that is due, taken from the store.
   func takeDue() throws -> (timer: Timer, target: any TimerOperator)? {
     guard let timer = try timers.next(upTo: time) else {
@@ -77,6 +79,31 @@ extension StreamTask {
     try timers.refresh()
   }
 
+  /// Fires the timer of a dead letter again; a firing has no fate.
+  ///
+  /// - Returns: whether it went through, and the dead letter is gone.
+  func fireAgain(_ entry: KeptEntry) throws -> Bool {
+    let timer = Timer(
+      time: entry.record.record.timestamp ?? .epoch, operator: entry.record.operatorName,
+      key: entry.record.record.key ?? [])
+    guard let target = timers.target(named: timer.name) else {
+      preconditionFailure("lineage lets no timer outlive its operator")
+    }
+    context.beginFiring(of: timer, input: inputs[0].topicPartition)
+    forgetLoadedBatch()
+    defer { markDirty() }
+    do {
+      try target.fire(key: timer.key, time: timer.time)
+      try kept.remove(entry)
+    } catch is ProcessingFailure {
+      rollbackUnit()
+      return false
+    }
+    counters[.firings] += 1
+    commitUnit()
+    return true
+  }
+
   private func bury(_ failure: ProcessingFailure, of timer: Timer) throws {
     let policy = failure.action ?? inputs[0].source.policies.process
     if policy.action == .fail {
@@ -87,12 +114,13 @@ extension StreamTask {
     let record = ConsumerRecord(
       topicPartition: inputs[0].topicPartition, offset: -1, timestamp: timer.time, key: timer.key,
       value: nil, headers: [])
-    try kept.bury(
-      KeptRecord(
-        record: record,
-        why: .failed(reason: "firing", message: failure.message, parks: false),
-        operatorName: timer.name, eventID: context.eventID, valueHash: 0, attempts: 1),
-      id: context.idHash)
+    let entry = KeptRecord(
+      record: record,
+      why: .failed(reason: KeptRecord.firingReason, message: failure.message, parks: false),
+      operatorName: timer.name, eventID: context.eventID, valueHash: 0, attempts: 1,
+      key: timer.key)
+    try kept.bury(entry, id: context.idHash)
+    if let topic = topology.deadLetterTopic { outbox.append(topic, DeadLetterRecord.make(entry)) }
   }
 }
 

@@ -1,0 +1,133 @@
+import StreamCore
+import Topology
+
+/// What a record may be kept for, and where.
+struct ModelKept: Hashable {
+  enum Why: Hashable {
+    case failed(String, parks: Bool)
+    case firing(ModelTimer)
+    case missingRow
+    case parked
+  }
+  var serial: Int
+  var record: ModelRecord
+  var key: String?
+  var why: Why
+  var operatorName: String
+  var id: String
+
+  var parks: Bool { if case .failed(_, true) = why { true } else { false } }
+}
+
+struct ModelTimer: Hashable, Comparable {
+  var time: Int64
+  var name: String
+  var key: String
+
+  static func < (left: ModelTimer, right: ModelTimer) -> Bool {
+    (left.time, left.name, left.key) < (right.time, right.name, right.key)
+  }
+}
+
+/// All that one task of the model knows: a unit that fails puts a copy back.
+struct ModelState {
+  var rows: [String: [String: String]] = [:]
+  var audits: [String: [String]] = [:]
+  /// Values by event id.
+  var seen: [String: String?] = [:]
+  var held: [ModelKept] = []
+  var dead: [ModelKept] = []
+  var lastSerial = 0
+  var counters: [Counter: Int64] = [:]
+  var outputs: [String: [ModelOutput]] = [:]
+  var timers: Set<ModelTimer> = []
+  var time: Int64 = .min
+  /// Keys whose parked records may follow.
+  var releasing: [String?] = []
+}
+
+/// A record that left the topology.
+public struct ModelOutput: Hashable, Sendable, CustomStringConvertible {
+  public var key: String?
+  public var value: String?
+  public var type: String?
+  public var correlationID: String?
+  public var time: Int64?
+  /// Of a dead letter: why, in which operator, and from where.
+  public var deadLetter: String?
+
+  public init(
+    key: String?, value: String?, type: String?, correlationID: String?, time: Int64?,
+    deadLetter: String? = nil
+  ) {
+    self.key = key
+    self.value = value
+    self.type = type
+    self.correlationID = correlationID
+    self.time = time
+    self.deadLetter = deadLetter
+  }
+
+  public var description: String {
+    "\(key ?? "null")=\(value ?? "null") type \(type ?? "-") correlation \(correlationID ?? "-") "
+      + "at \(time.map { "\($0)" } ?? "-")\(deadLetter.map { " dead: \($0)" } ?? "")"
+  }
+}
+
+/// Everything that can be seen of a run, in an order that does not depend on partitions.
+public struct ModelResult: Hashable, Sendable {
+  public var rows: [String: [String: String]] = [:]
+  public var counters: [String: Int64] = [:]
+  /// By topic, then key.
+  public var outputs: [String: [String: [ModelOutput]]] = [:]
+  /// `topic-partition@offset reason operator`, sorted.
+  public var deadLetters: [String] = []
+  public var held: [String] = []
+  /// By audit view and key.
+  public var audits: [String: [String: [String]]] = [:]
+
+  public init() {}
+
+  /// Records without a key, and dead letters of several tasks, are in no promised order.
+  public mutating func sortUnordered() {
+    func sort(_ outputs: inout [ModelOutput]) { outputs.sort { "\($0)" < "\($1)" } }
+    for topic in outputs.keys {
+      for key in outputs[topic]?.keys ?? [:].keys
+      where key == "null" || topic == ModelPlan.deadLetterTopic {
+        sort(&outputs[topic, default: [:]][key, default: []])
+      }
+    }
+  }
+
+  /// Lines that say what differs; empty for equal results.
+  public func differences(from expected: ModelResult) -> [String] {
+    var lines: [String] = []
+    func compare<Value: Equatable>(_ what: String, _ found: Value?, _ wanted: Value?) {
+      if found != wanted {
+        lines.append(
+          "\(what):\n    engine \(found.map { "\($0)" } ?? "nothing")\n    model  "
+            + "\(wanted.map { "\($0)" } ?? "nothing")")
+      }
+    }
+    func each<Value: Equatable>(
+      _ what: String, _ found: [String: Value], _ wanted: [String: Value]
+    ) {
+      for name in Set(found.keys).union(wanted.keys).sorted() {
+        compare("\(what) \(name)", found[name], wanted[name])
+      }
+    }
+    each("counter", counters, expected.counters)
+    for name in Set(rows.keys).union(expected.rows.keys).sorted() {
+      each("row of \(name)", rows[name] ?? [:], expected.rows[name] ?? [:])
+    }
+    compare("dead letters", deadLetters, expected.deadLetters)
+    compare("held records", held, expected.held)
+    for name in Set(outputs.keys).union(expected.outputs.keys).sorted() {
+      each("output of \(name)", outputs[name] ?? [:], expected.outputs[name] ?? [:])
+    }
+    for name in Set(audits.keys).union(expected.audits.keys).sorted() {
+      each("audit of \(name)", audits[name] ?? [:], expected.audits[name] ?? [:])
+    }
+    return lines
+  }
+}

@@ -1,0 +1,254 @@
+import StreamCore
+import Topology
+
+extension ModelTask {
+  /// Decodes a record and sends its event through the operators.
+  mutating func process(_ record: ModelRecord) throws {
+    let source = source(of: record)
+    func decodeFailure(
+      _ reason: ProcessingFailure.Reason = .decode, _ action: ErrorPolicy.Action? = nil
+    ) -> Failure {
+      Failure(stage: .decode, reason: reason, action: action)
+    }
+    guard case .event(let payload) = record.body, !payload.hasBadSequence else {
+      throw decodeFailure()
+    }
+    if source.eventTime == .occurredAt, payload.hasBadTime { throw decodeFailure() }
+    unit.time = time(of: record)
+    unit.type = payload.type
+    unit.correlationID = record.correlationID
+    unit.sequence = payload.sequence
+    state.time = max(state.time, unit.time)
+
+    var key = record.key
+    if key == nil {
+      guard source.policies.nullKey == .warn, payload.aggregateID != nil else {
+        throw decodeFailure(.nullKey, .deadLetter)
+      }
+      key = payload.aggregateID
+    } else if let aggregate = payload.aggregateID, aggregate != key {
+      guard source.policies.keyMismatch == .warn else {
+        throw decodeFailure(.keyMismatch, .deadLetter)
+      }
+      count(.keyMismatch)
+    }
+    guard let type = payload.type else { throw decodeFailure() }
+    guard ["NEW", "MOD", "SET", "DROP", "ADD"].contains(type) else {
+      guard source.unknownType != .deadLetter else {
+        throw decodeFailure(.unknownType, .deadLetter)
+      }
+      unit.isIgnored = true
+      count(.ignoredType)
+      if source.unknownType == .warn { count(.unknownType) }
+      return
+    }
+    let latest = type == "ADD" ? 2 : 1
+    guard payload.version == latest || (type == "ADD" && payload.version == 1) else {
+      throw decodeFailure(.unknownVersion, .deadLetter)
+    }
+    let event = ModelEvent(
+      type: type, number: payload.number + (payload.version < latest ? 1_000 : 0),
+      trouble: payload.trouble, times: payload.times, uid: payload.uid)
+    do { try code.enter("decode", event) } catch { throw decodeFailure() }
+    for (number, candidate) in plan.sources.enumerated() where candidate.topic == record.topic {
+      try push(number, key ?? "", event)
+    }
+  }
+
+  /// Gives an event to all that read the stream, in order of declaration, depth first.
+  private mutating func push(_ stream: Int, _ key: String, _ event: ModelEvent) throws {
+    for node in plan.nodes {
+      let isOther = node.kind == .merge(with: stream)
+      if node.input == stream || isOther { try apply(node, key, event) }
+    }
+  }
+
+  private func enter(
+    _ node: ModelPlan.Node, _ event: ModelEvent, _ stage: ProcessingFailure.Stage = .process
+  ) throws {
+    do { try code.enter(node.name, event) } catch {
+      throw Failure(
+        stage: stage, reason: stage == .produce ? .produce : .process, operatorName: node.name)
+    }
+  }
+
+  private mutating func apply(_ node: ModelPlan.Node, _ key: String, _ event: ModelEvent) throws {
+    switch node.kind {
+    case .filter(let modulus):
+      try enter(node, event)
+      if event.number % modulus != 0 { try push(node.outputs[0], key, event) }
+    case .filterNot(let modulus):
+      try enter(node, event)
+      if event.number % modulus == 0 { try push(node.outputs[0], key, event) }
+    case .mapValues(let summand):
+      try enter(node, event)
+      var next = event
+      next.number += summand
+      try push(node.outputs[0], key, next)
+    case .flatMapValues:
+      try enter(node, event)
+      for next in ModelUserCode.flatMap(event) { try push(node.outputs[0], key, next) }
+    case .peek:
+      try enter(node, event)
+      try push(node.outputs[0], key, event)
+    case .split(let rest):
+      try enter(node, event)
+      if let branch = ModelUserCode.branch(event) {
+        try push(node.outputs[branch], key, event)
+      } else if rest {
+        try push(node.outputs[2], key, event)
+      }
+    case .merge: try push(node.outputs[0], key, event)
+    case .count:
+      let old = row(node, key)
+      put(node, key, "\((old.flatMap { Int64($0) } ?? 0) + 1)")
+    case .reduce:
+      if let old = row(node, key).flatMap({ ModelEvent(stored: $0) }) {
+        try enter(node, event)
+        put(node, key, ModelUserCode.reduce(old, event).stored)
+      } else {
+        put(node, key, event.stored)
+      }
+    case .aggregate:
+      try enter(node, event)
+      put(node, key, (row(node, key) ?? "") + "+\(event.number)")
+    case .toTable(let onChange):
+      let old = row(node, key)
+      put(node, key, event.type == "DROP" ? nil : event.stored, onChange: onChange, old: old)
+    case .project(let missing, let sequence): try project(node, missing, sequence, key, event)
+    case .process(let delay):
+      try enter(node, event)
+      var row = row(node, key).flatMap { ModelRow(text: $0) } ?? ModelRow(number: 0, note: "")
+      row.number += event.number
+      row.note = event.type
+      state.rows[node.name, default: [:]][key] = row.text
+      state.timers.insert(ModelTimer(time: unit.time + delay, name: node.name, key: key))
+      unit.applied = true
+    case .audit:
+      try enter(node, event)
+      let sequence = unit.sequence.map { "\($0)" } ?? ""
+      state.audits[node.name, default: []].append("\(key)|\(sequence)|\(event.text)")
+      unit.applied = true
+    case .sink:
+      try enter(node, event, .produce)
+      emit(node, key, event.text)
+    }
+  }
+
+  private mutating func project(
+    _ node: ModelPlan.Node, _ missing: MissingRowPolicy, _ policies: ModelPlan.SequencePolicies?,
+    _ key: String, _ event: ModelEvent
+  ) throws {
+    let old = row(node, key).flatMap { ModelRow(text: $0) }
+    if let policies { try checkSequence(node, policies, after: old?.sequence) }
+    try enter(node, event)
+    var row: ModelRow
+    switch ModelUserCode.project(old, event, sequence: unit.sequence) {
+    case .put(let new): row = new
+    case .delete:
+      unit.applied = true
+      if old != nil { put(node, key, nil) }
+      return
+    case .unchanged: return
+    case .missing(let partial):
+      switch missing {
+      case .holdUntilCreated: throw MissingRow(operatorName: node.name)
+      case .ignore:
+        unit.isIgnored = true
+        count(.ignoredMissingRow)
+        return
+      case .upsert where partial != nil: row = partial ?? ModelRow(number: 0, note: "")
+      case .upsert, .deadLetter:
+        throw Failure(
+          stage: .process, reason: .missingRow, operatorName: node.name, action: .deadLetter)
+      }
+    }
+    if old == nil { unit.created.append(node.name) }
+    put(node, key, row.text)
+  }
+
+  private mutating func checkSequence(
+    _ node: ModelPlan.Node, _ policies: ModelPlan.SequencePolicies, after last: Int64?
+  ) throws {
+    guard let number = unit.sequence else { return count(.sequenceNone) }
+    guard let last, number != last + 1 else { return }
+    let policy: SequencePolicy
+    if number > last {
+      count(.sequenceGap)
+      policy = policies.gap
+    } else if number < last {
+      count(.sequenceRegression)
+      policy = policies.regression
+    } else {
+      count(.sequenceRepeat)
+      policy = policies.repeated
+    }
+    switch policy {
+    case .warn, .ignore: return
+    case .deadLetter, .parkKey, .fail:
+      throw Failure(
+        stage: .process, reason: .sequence, operatorName: node.name,
+        action: policy == .parkKey ? .parkKey : .deadLetter)
+    }
+  }
+
+  // MARK: Rows and outputs
+
+  private func row(_ node: ModelPlan.Node, _ key: String) -> String? {
+    state.rows[node.name]?[key]
+  }
+
+  private mutating func put(
+    _ node: ModelPlan.Node, _ key: String, _ row: String?, onChange: Bool = false,
+    old: String? = nil
+  ) {
+    state.rows[node.name, default: [:]][key] = row
+    unit.applied = true
+    if node.emits, !onChange || old != row { emit(node, key, row) }
+  }
+
+  private mutating func emit(_ node: ModelPlan.Node, _ key: String, _ value: String?) {
+    state.outputs[ModelPlan.topic(of: node), default: []].append(
+      ModelOutput(
+        key: key, value: value, type: unit.type, correlationID: unit.correlationID,
+        time: unit.time))
+    unit.applied = true
+  }
+
+  /// Fires a timer of a processor.
+  ///
+  /// - Returns: whether it went through.
+  mutating func fire(_ timer: ModelTimer) -> Bool {
+    guard let node = plan.nodes.first(where: { $0.name == timer.name }) else { return false }
+    unit = Unit()
+    unit.time = timer.time
+    let row = row(node, timer.key).flatMap { ModelRow(text: $0) }
+    do {
+      let event = try ModelUserCode.timer(row, at: timer.time)
+      if var row {
+        row.note = "fired"
+        state.rows[node.name, default: [:]][timer.key] = row.text
+      }
+      if node.emits { emit(node, timer.key, event.text) }
+      return true
+    } catch {
+      return false
+    }
+  }
+}
+
+extension ModelEvent {
+  /// As rows of events are stored.
+  public var stored: String { "\(type)|\(number)|\(trouble ?? "")|\(times)|\(uid)" }
+
+  /// - Returns: `nil` for text that is no event.
+  public init?(stored text: String) {
+    let parts = text.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
+    guard parts.count == 5, let number = Int64(parts[1]), let times = Int(parts[3]),
+      let uid = Int(parts[4])
+    else { return nil }
+    self.init(
+      type: parts[0], number: number, trouble: parts[2].isEmpty ? nil : parts[2], times: times,
+      uid: uid)
+  }
+}
