@@ -3,8 +3,8 @@ enum JSONEscapes {
   /// Whether any byte needs an escape; eight at a time, as most have none.
   @inline(__always)
   static func areNeeded(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-    guard let start = unsafe UnsafeRawPointer(text.baseAddress), text.count > 0 else { return false }
     let count = text.count
+    guard let start = unsafe UnsafeRawPointer(text.baseAddress), count > 0 else { return false }
     // SAFETY: every load below ends at `count` at the latest.
     guard count >= 8 else {
       // Loads that overlap cover all of a short text.

@@ -1,21 +1,35 @@
 /// The ids of the newest, unsealed segment, exactly, in order of arrival.
 ///
 /// An open-addressed table of positions; ids leave it only from the end, in reverse order of
-/// arrival, so emptying a bucket breaks no probe sequence.
+/// arrival, so emptying a bucket breaks no probe sequence. A byte a bucket of the hash, apart from
+/// the positions, tells nearly all other ids without a look at them: most look-ups find nothing
+/// and touch that byte alone.
 struct ActiveIDs {
+  private static let bucketsMin = 64
+
   private(set) var hashes: [Hash128] = []
-  /// Position + 1, or 0; a power of two, at most half full.
-  private var buckets = [Int32](repeating: 0, count: 64)
+  /// Seven bits of the hash below a set bit, or 0; a power of two of them, at most half in use.
+  private var tags = [UInt8](repeating: 0, count: bucketsMin)
+  /// The position of each id.
+  private var positions = [Int32](repeating: 0, count: bucketsMin)
 
   var count: Int { hashes.count }
-  var memoryBytes: Int { hashes.capacity * 16 + buckets.count * 4 }
+  var memoryBytes: Int { hashes.capacity * 16 + tags.count * 5 }
+
+  @inline(__always)
+  private static func tag(_ hash: Hash128) -> UInt8 {
+    0x80 | UInt8(truncatingIfNeeded: hash.high)
+  }
 
   func position(_ hash: Hash128) -> Int? {
-    let mask = buckets.count - 1
+    let mask = tags.count - 1
+    let tag = Self.tag(hash)
     var bucket = Int(truncatingIfNeeded: hash.low) & mask
-    while buckets[bucket] != 0 {
-      let position = Int(buckets[bucket]) - 1
-      if hashes[position] == hash { return position }
+    while tags[bucket] != 0 {
+      if tags[bucket] == tag {
+        let position = Int(positions[bucket])
+        if hashes[position] == hash { return position }
+      }
       bucket = (bucket + 1) & mask
     }
     return nil
@@ -23,35 +37,43 @@ struct ActiveIDs {
 
   mutating func append(_ hash: Hash128) {
     hashes.append(hash)
-    if hashes.count * 2 > buckets.count {
-      buckets = [Int32](repeating: 0, count: buckets.count * 2)
+    if hashes.count * 2 > tags.count {
+      clear(buckets: tags.count * 2)
       for position in hashes.indices { place(position) }
     } else {
       place(hashes.count - 1)
     }
   }
 
+  private mutating func clear(buckets: Int) {
+    tags = [UInt8](repeating: 0, count: buckets)
+    positions = [Int32](repeating: 0, count: buckets)
+  }
+
   private mutating func place(_ position: Int) {
-    let mask = buckets.count - 1
+    let mask = tags.count - 1
     var bucket = Int(truncatingIfNeeded: hashes[position].low) & mask
-    while buckets[bucket] != 0 { bucket = (bucket + 1) & mask }
-    buckets[bucket] = Int32(position + 1)
+    while tags[bucket] != 0 { bucket = (bucket + 1) & mask }
+    tags[bucket] = Self.tag(hashes[position])
+    positions[bucket] = Int32(position)
   }
 
   /// Keeps the first `count` ids.
   mutating func cut(to count: Int) {
-    let mask = buckets.count - 1
+    let mask = tags.count - 1
     while hashes.count > count {
       let hash = hashes.removeLast()
       var bucket = Int(truncatingIfNeeded: hash.low) & mask
-      while Int(buckets[bucket]) != hashes.count + 1 { bucket = (bucket + 1) & mask }
-      buckets[bucket] = 0
+      while tags[bucket] == 0 || Int(positions[bucket]) != hashes.count {
+        bucket = (bucket + 1) & mask
+      }
+      tags[bucket] = 0
     }
   }
 
   /// Forgets all, and the memory beyond what a small set needs.
   mutating func removeAll() {
     hashes = []
-    buckets = [Int32](repeating: 0, count: 64)
+    clear(buckets: Self.bucketsMin)
   }
 }

@@ -50,7 +50,7 @@ public final class KeyValueStore<Key: StoreKey, Row> {
   /// Puts the row at a slot.
   @inlinable
   package func put(_ row: consuming Row, at slot: Int) {
-    if cache.state.value.slots[slot].current == nil {
+    if !cache.state.value.slots[slot].hasRow {
       core.addRow(Int(cache.state.value.slots[slot].entry))
     }
     cache.write(slot, row)
@@ -62,7 +62,7 @@ public final class KeyValueStore<Key: StoreKey, Row> {
   @inlinable
   @discardableResult
   package func delete(at slot: Int) -> Bool {
-    if cache.state.value.slots[slot].current == nil { return false }
+    if !cache.state.value.slots[slot].hasRow { return false }
     core.removeRow()
     cache.write(slot, nil)
     return true
@@ -144,7 +144,7 @@ public final class KeyValueStore<Key: StoreKey, Row> {
   @inlinable
   func cachedKeys(_ from: [UInt8]?, _ to: [UInt8]?) -> [[UInt8]] {
     var keys: [[UInt8]] = []
-    for slot in cache.state.value.dirty where cache.row(at: Int(slot)) != nil {
+    for slot in cache.state.value.dirty where cache.state.value.slots[Int(slot)].hasRow {
       let key = core.key(Int(cache.state.value.slots[Int(slot)].entry))
       if let from, precedesKey(key, from) { continue }
       if let to, !precedesKey(key, to) { continue }

@@ -6,15 +6,15 @@ final class RowCache<Row> {
     @usableFromInline let entry: Int32
     /// Whether the transaction had a row when the slot was loaded.
     @usableFromInline let existed: Bool
+    @usableFromInline var hasRow: Bool
     /// Its place among the slots whose row differs from the stored one, or may; -1 for the others.
     @usableFromInline var dirtyPosition: Int32 = -1
-    @usableFromInline var current: Row?
 
     @inlinable
-    init(entry: Int32, row: consuming Row?) {
-      self.entry = entry
-      self.existed = row != nil
-      self.current = row
+    init(entry: Int, existed: Bool) {
+      self.entry = Int32(truncatingIfNeeded: entry)
+      self.existed = existed
+      self.hasRow = existed
     }
   }
 
@@ -50,6 +50,8 @@ final class RowCache<Row> {
   @usableFromInline
   struct State {
     @usableFromInline var slots: [Slot] = []
+    /// By slot: apart, so that a look at the slot copies no row.
+    @usableFromInline var rows: [Row?] = []
     /// By entry of the key space: slot + 1, or 0.
     @usableFromInline var slotOfEntry: [Int32] = []
     @usableFromInline var dirty: [Int32] = []
@@ -93,19 +95,21 @@ final class RowCache<Row> {
       row = try unsafe decode(stored.bytes)
     }
     while state.value.slotOfEntry.count <= entry { state.value.slotOfEntry.append(0) }
-    state.value.slots.append(Slot(entry: Int32(truncatingIfNeeded: entry), row: row))
+    state.value.slots.append(Slot(entry: entry, existed: row != nil))
+    state.value.rows.append(row)
     state.value.slotOfEntry[entry] = Int32(truncatingIfNeeded: state.value.slots.count)
     return state.value.slots.count - 1
   }
 
   @inlinable
-  func row(at slot: Int) -> Row? { state.value.slots[slot].current }
+  func row(at slot: Int) -> Row? { state.value.rows[slot] }
 
   @inlinable
   func write(_ slot: Int, _ row: consuming Row?) {
     core.touch()
+    state.value.slots[slot].hasRow = row != nil
     var old = row
-    swap(&state.value.slots[slot].current, &old)
+    swap(&state.value.rows[slot], &old)
     let wasDirty = state.value.slots[slot].dirtyPosition >= 0
     if !wasDirty {
       state.value.slots[slot].dirtyPosition = Int32(truncatingIfNeeded: state.value.dirty.count)
@@ -143,7 +147,8 @@ final class RowCache<Row> {
   func rollbackUnit() {
     while let last = state.value.undo.popLast() {
       let slot = Int(last.slot)
-      state.value.slots[slot].current = last.old
+      state.value.slots[slot].hasRow = last.old != nil
+      state.value.rows[slot] = last.old
       if last.wasDirty { continue }
       state.value.slots[slot].dirtyPosition = -1
       state.value.dirty.removeLast()
@@ -159,13 +164,13 @@ final class RowCache<Row> {
   @inline(__always)
   func writeRows(_ encode: (Row, inout [UInt8]) throws -> Void) throws {
     if state.value.dirty.isEmpty { return }
-    let slots = state.value.slots
+    let (slots, rows) = (state.value.slots, state.value.rows)
     let entries = state.value.dirty.map { slots[Int($0)].entry }
     var bytes: [UInt8] = []
     for entry in try core.order(entries) {
       let slot = Int(state.value.slotOfEntry[Int(entry)]) - 1
       let position = Int(slots[slot].dirtyPosition) * indexes.count
-      if let row = slots[slot].current {
+      if let row = rows[slot] {
         core.beginValue(Int(entry), &bytes)
         try encode(row, &bytes)
         try core.putValue(Int(entry), bytes)
@@ -197,6 +202,7 @@ final class RowCache<Row> {
   @inlinable
   func dropCache() {
     state.value.slots.removeAll(keepingCapacity: true)
+    state.value.rows.removeAll(keepingCapacity: true)
     state.value.slotOfEntry.removeAll(keepingCapacity: true)
     state.value.dirty.removeAll(keepingCapacity: true)
     state.value.undo.removeAll(keepingCapacity: true)

@@ -6,8 +6,9 @@ struct KeyTable {
   /// Where each entry ends in the arena; it begins where the one before ends.
   private var ends: [Int] = []
   private var hashes: [UInt64] = []
-  /// Entry + 1, or 0; a power of two, at most half full.
-  private var buckets: [Int32] = [Int32](repeating: 0, count: 1024)
+  /// Entry + 1 in the lower half, half of the hash in the upper, or 0; a power of two, at most half
+  /// full.
+  private var buckets: [UInt64] = [UInt64](repeating: 0, count: 1024)
 
   var count: Int { ends.count }
   var bytes: Int { arena.count + ends.count * 24 }
@@ -48,9 +49,11 @@ struct KeyTable {
     let hash = hash64(key)
     let mask = buckets.count - 1
     var bucket = Int(truncatingIfNeeded: hash) & mask
-    while buckets[bucket] != 0 {
-      let entry = Int(buckets[bucket]) - 1
-      if hashes[entry] == hash && isKey(entry, key) { return entry }
+    while case let found = buckets[bucket], found != 0 {
+      if found >> 32 == hash >> 32 {
+        let entry = Int(found & 0xFFFF_FFFF) - 1
+        if isKey(entry, key) { return entry }
+      }
       bucket = (bucket + 1) & mask
     }
     return nil
@@ -61,27 +64,34 @@ struct KeyTable {
     let hash = hash64(key)
     let mask = buckets.count - 1
     var bucket = Int(truncatingIfNeeded: hash) & mask
-    while buckets[bucket] != 0 {
-      let entry = Int(buckets[bucket]) - 1
-      if hashes[entry] == hash && isKey(entry, key) { return (entry, false) }
+    while case let found = buckets[bucket], found != 0 {
+      if found >> 32 == hash >> 32 {
+        let entry = Int(found & 0xFFFF_FFFF) - 1
+        if isKey(entry, key) { return (entry, false) }
+      }
       bucket = (bucket + 1) & mask
     }
     let entry = ends.count
     unsafe key.withUnsafeBytes { unsafe arena.append(contentsOf: $0) }
     ends.append(arena.count)
     hashes.append(hash)
-    buckets[bucket] = Int32(entry + 1)
+    buckets[bucket] = Self.bucket(hash, entry)
     if ends.count * 2 > buckets.count { grow() }
     return (entry, true)
   }
 
+  @inline(__always)
+  private static func bucket(_ hash: UInt64, _ entry: Int) -> UInt64 {
+    hash & ~0xFFFF_FFFF | UInt64(entry + 1)
+  }
+
   private mutating func grow() {
     let mask = buckets.count * 2 - 1
-    buckets = [Int32](repeating: 0, count: mask + 1)
+    buckets = [UInt64](repeating: 0, count: mask + 1)
     for entry in 0..<ends.count {
       var bucket = Int(truncatingIfNeeded: hashes[entry]) & mask
       while buckets[bucket] != 0 { bucket = (bucket + 1) & mask }
-      buckets[bucket] = Int32(entry + 1)
+      buckets[bucket] = Self.bucket(hashes[entry], entry)
     }
   }
 
