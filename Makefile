@@ -1,7 +1,7 @@
 # `make test` builds once, in release mode, and runs every check; see CONTRIBUTING.md.
 PACKAGES = make g++ pkg-config liblmdb-dev librdkafka-dev libsimdjson-dev libxxhash-dev
 
-.PHONY: test demo bench packages
+.PHONY: test soak demo bench packages
 
 packages:
 	@scripts/packages $(PACKAGES)
@@ -11,6 +11,11 @@ test: packages
 	swift build -c release --build-tests
 	swift test -c release --skip-build
 	scripts/example
+
+# The model and crash checks with more seeds: `make soak SEEDS=1000`.
+soak: packages
+	swift build -c release --build-tests
+	SEEDS=$(SEEDS) swift test -c release --skip-build --filter "ModelTests|CrashTests"
 
 # Order events become views, through a SIGKILL; about a minute after the build.
 demo: packages

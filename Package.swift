@@ -104,9 +104,16 @@ let package = Package(
       name: "TopologyTests",
       dependencies: ["Topology", "TopologyTesting", "StateStore", "StreamCore", "JSONSerdes"],
       swiftSettings: strict),
+    .target(name: "FaultyDisk", path: "Tests/FaultyDisk"),
+    .executableTarget(
+      name: "CrashWorker",
+      dependencies: ["EmbeddedLog", "FaultyDisk", "StateStore", "StreamCore", "Topology"],
+      path: "Tests/CrashWorker", swiftSettings: strict),
+    .testTarget(name: "CrashTests", dependencies: ["CrashWorker"], swiftSettings: strict),
+    .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
       name: "SimulationTests",
-      dependencies: ["Topology", "TopologyTesting", "StreamCore", "JSONSerdes"],
+      dependencies: ["Topology", "TopologyTesting", "StateStore", "StreamCore", "JSONSerdes"],
       swiftSettings: strict),
     .testTarget(
       name: "OrderProjectionsTests",

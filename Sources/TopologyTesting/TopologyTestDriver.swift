@@ -186,7 +186,7 @@ public struct DeadLetterSummary: Hashable, Sendable {
   /// Whether it waits and is no dead letter.
   public let isHeld: Bool
 
-  init(_ kept: KeptRecord) {
+  package init(_ kept: KeptRecord) {
     switch kept.why {
     case .failed(let reason, let message, let parks):
       (self.reason, self.message, self.parks, isHeld) = (reason, message, parks, false)
