@@ -113,6 +113,11 @@ public final class TopologyTestDriver {
     try engine.rows(view)
   }
 
+  /// Keys of the rows with these values in an index, in the index's order within a partition.
+  public func keys(_ view: String, index: String, _ values: String...) throws -> [String] {
+    try engine.keys(view, index: index, values: values)
+  }
+
   /// How often each fate and label was counted, over all tasks; zeros are left out.
   public var counters: [String: Int64] { engine.counters }
 

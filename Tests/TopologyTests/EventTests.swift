@@ -150,4 +150,14 @@ struct EventTests {
     #expect(
       driver.counters == ["consumed": 3, "applied": 1, "duplicate": 2, "duplicate{conflict}": 1])
   }
+
+  @Test("records without a readable envelope are kept apart, each under its position")
+  func unreadable() throws {
+    let driver = try driver()
+    for _ in 0..<2 {
+      try driver.send("{cut", key: "k", headers: ["eventType": "SET"], to: "in")
+    }
+    #expect(driver.counters == ["consumed": 2, "deadLettered": 2, "deadLettered{decode}": 2])
+    #expect(try driver.deadLetters().map(\.record.offset) == [0, 1])
+  }
 }

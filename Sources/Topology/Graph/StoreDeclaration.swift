@@ -65,15 +65,6 @@ public final class KeyValueDeclaration<Key: StoreKey, Row>: StoreDeclaration, @u
   func register(in assembly: TaskAssembly) throws {
     let store = try open(assembly.state, indexes, isPublished)
     assembly.add(store: store, named: name)
-    let serde = serde
-    assembly.addDump(named: name) { body in
-      try store.forEach { key, row in
-        var bytes: [UInt8] = []
-        try serde.serialize(row, into: &bytes)
-        try body("\(key)", bytes)
-        return true
-      }
-    }
   }
 }
 

@@ -9,9 +9,6 @@ public final class TaskAssembly {
   let outbox: OutboxWriter
   private var consumers: [ObjectIdentifier: AnyObject] = [:]
   private var stores: [String: AnyObject] = [:]
-  /// Visits a store's rows as text keys and row bytes, inside an open interval.
-  typealias Dump = (_ body: (String, [UInt8]) throws -> Void) throws -> Void
-  private(set) var dumps: [String: Dump] = [:]
   /// The sources by topic, filled as they are assembled.
   var sources: [String: any SourceOperator] = [:]
   let counters: TaskCounters
@@ -53,8 +50,6 @@ public final class TaskAssembly {
   }
 
   func add(store: AnyObject, named name: String) { stores[name] = store }
-
-  func addDump(named name: String, _ dump: @escaping Dump) { dumps[name] = dump }
 
   @usableFromInline
   func store<Key: StoreKey, Row>(

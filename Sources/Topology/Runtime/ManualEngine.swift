@@ -73,9 +73,28 @@ package final class ManualEngine {
   package func rows(_ store: String) throws -> [String: String] {
     var rows: [String: String] = [:]
     for task in run.tasks where task.subTopology.stores.contains(store) {
-      try task.forEachRow(of: store) { rows[$0] = String(decoding: $1, as: UTF8.self) }
+      try StateReader.open(task.state.directory).read { view in
+        for row in try view.scan(try view.store(store), limit: .max - 1).rows {
+          rows[try KeyText.text(row.key)] = String(decoding: row.value, as: UTF8.self)
+        }
+      }
     }
     return rows
+  }
+
+  /// Texts of the keys whose rows have these values in an index, in the index's order.
+  package func keys(_ store: String, index: String, values: [String]) throws -> [String] {
+    var keys: [String] = []
+    for task in run.tasks where task.subTopology.stores.contains(store) {
+      try StateReader.open(task.state.directory).read { view in
+        let description = try view.store(store)
+        let components = description.indexes.first { $0.name == index }?.components ?? []
+        let parsed = try zip(values, components).map { try KeyText.component($0, $1.type) }
+        let page = try view.scanIndex(description, index, values: parsed, limit: .max - 1)
+        for row in page.rows { keys.append(try KeyText.text(row.key)) }
+      }
+    }
+    return keys
   }
 
   package func deadLetters() throws -> [KeptRecord] {

@@ -17,7 +17,6 @@ package final class StreamTask {
   let journal: TaskJournal
   let outbox: OutboxWriter
   let timers: TaskTimers
-  private let dumps: [String: TaskAssembly.Dump]
   let log: @Sendable (String) -> Void
   private let retryWait: (Duration) -> Void
   private var merge: MergeRule
@@ -62,7 +61,6 @@ package final class StreamTask {
       try declaration.register(in: assembly)
     }
     for id in subTopology.nodes.reversed() { topology.nodes[id].assemble(assembly) }
-    dumps = assembly.dumps
     counterSlots = Counter.allCases.map { state.words.register("count/\($0)") }
     absentSlot = state.words.register("merge/absent")
     inputs = try subTopology.topics.enumerated().map { order, topic in
@@ -173,15 +171,6 @@ package final class StreamTask {
     }
     if !releasePending.isEmpty { try releaseParked() }
     if timers.isPending { try fireTimers() }
-  }
-
-  /// Visits the rows of a store with the running interval's changes, in order of their keys.
-  package func forEachRow(of store: String, _ body: (String, [UInt8]) throws -> Void) throws {
-    guard let dump = dumps[store] else {
-      preconditionFailure("there is no store '\(store)' in this task")
-    }
-    try openInterval()
-    try dump(body)
   }
 
   // MARK: Committing

@@ -7,8 +7,9 @@ package struct IntervalBudget: Hashable, Sendable {
   package var records = 50_000
   /// Bytes that the open intervals of one thread's tasks may be about to write.
   package var dirtyBytes = 96 << 20
-  /// An interval is closed at this age even while more records wait.
-  package var age = Duration.seconds(2)
+  /// An interval is closed at this age even while more records wait: how old a view may be behind
+  /// a log that never runs dry.
+  package var age = Duration.seconds(5)
 
   package init() {}
 }
