@@ -122,7 +122,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "ProjectorCLITests", dependencies: ["projector"], swiftSettings: strict),
+      name: "ProjectorCLITests",
+      dependencies: ["projector", "KafkaLog", "MockCluster", "StreamCore"], swiftSettings: strict),
   ],
   cxxLanguageStandard: .cxx17
 )
