@@ -66,9 +66,7 @@ struct IDTables {
       let start = position
       while position < places.count && position - start < Self.recordsPerRun {
         let hash = hashes[hashes.startIndex + position]
-        run.append(bigEndian: hash.high)
-        run.append(bigEndian: hash.low)
-        places[position].append(to: &run)
+        places[position].append(behind: hash, to: &run)
         position += 1
       }
       let key = bigEndianBytes(UInt32(first + start))

@@ -36,6 +36,20 @@ struct IDPlace {
     self.valueHash = bytes.bigEndian(UInt32.self, at: offset + 6)
   }
 
+  /// Appends the record of an id, in one step.
+  func append(behind hash: Hash128, to bytes: inout [UInt8]) {
+    unsafe withUnsafeTemporaryAllocation(byteCount: IDRecord.bytes, alignment: 1) { room in
+      unsafe room.storeBytes(of: hash.high.bigEndian, toByteOffset: 0, as: UInt64.self)
+      unsafe room.storeBytes(of: hash.low.bigEndian, toByteOffset: 8, as: UInt64.self)
+      let high = UInt16(truncatingIfNeeded: head >> 32)
+      unsafe room.storeBytes(of: high.bigEndian, toByteOffset: 16, as: UInt16.self)
+      let low = UInt32(truncatingIfNeeded: head)
+      unsafe room.storeBytes(of: low.bigEndian, toByteOffset: 18, as: UInt32.self)
+      unsafe room.storeBytes(of: valueHash.bigEndian, toByteOffset: 22, as: UInt32.self)
+      unsafe bytes.append(contentsOf: UnsafeRawBufferPointer(room))
+    }
+  }
+
   func append(to bytes: inout [UInt8]) {
     bytes.append(bigEndian: UInt16(truncatingIfNeeded: head >> 32))
     bytes.append(bigEndian: UInt32(truncatingIfNeeded: head))

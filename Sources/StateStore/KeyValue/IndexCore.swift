@@ -57,19 +57,50 @@ final class IndexCore {
   func flush(_ transaction: Transaction) throws(StoreError) {
     defer { forget() }
     let arena = noted.value.arena
-    sort(&noted.value.changes, arena)
-    let changes = noted.value.changes
+    var changes = noted.value.changes
     if changes.isEmpty { return }
+    sort(&changes, arena)
     try writeEntries(transaction, arena, changes)
     try writeCounts(transaction, arena, changes)
   }
 
-  /// Puts them in key order.
+  /// Puts them in key order; the prefixes, side by side, decide most comparisons.
   private func sort(_ changes: inout [Change], _ arena: [UInt8]) {
-    let bytes = arena.raw
-    changes.sort {
-      precedes(bytes.extracting($0.start..<$0.end), bytes.extracting($1.start..<$1.end))
+    struct Prefixed {
+      /// The eight bytes behind what all keys begin with; short ones end with zeros.
+      let prefix: UInt64
+      let position: Int
     }
+    guard let first = changes.first else { return }
+    let bytes = arena.raw
+    var common = first.end - first.start
+    for change in changes {
+      common = min(common, change.end - change.start)
+      var length = 0
+      while length < common,
+        bytes.unsafeByte(first.start + length) == bytes.unsafeByte(change.start + length)
+      {
+        length += 1
+      }
+      common = length
+    }
+    var order: [Prefixed] = []
+    order.reserveCapacity(changes.count)
+    for (position, change) in changes.enumerated() {
+      var prefix: UInt64 = 0
+      let start = change.start + common
+      for offset in start..<(start + 8) {
+        prefix = prefix << 8 | (offset < change.end ? UInt64(bytes.unsafeByte(offset)) : 0)
+      }
+      order.append(Prefixed(prefix: prefix, position: position))
+    }
+    order.sort {
+      if $0.prefix != $1.prefix { return $0.prefix < $1.prefix }
+      let (left, right) = (changes[$0.position], changes[$1.position])
+      return precedes(
+        bytes.extracting(left.start..<left.end), bytes.extracting(right.start..<right.end))
+    }
+    changes = order.map { changes[$0.position] }
   }
 
   private func writeEntries(

@@ -26,8 +26,7 @@ enum KeyEncoding {
   }
 
   static func append(tag: UInt8, ordered value: Int64, to bytes: inout [UInt8]) {
-    bytes.append(tag)
-    bytes.append(bigEndian: UInt64(bitPattern: value) ^ (1 << 63))
+    bytes.append(tag, bigEndian: UInt64(bitPattern: value) ^ (1 << 63))
   }
 
   /// UTF-8 with 00 escaped as 00 FF and terminated by 00; a canonical lower-case UUID as 16 bytes.
@@ -62,9 +61,7 @@ enum KeyEncoding {
       let third = packed(text.halfWord(at: 19) << 32 | text.halfWord(at: 24)),
       let fourth = packed(text.word(at: 28))
     else { return false }
-    bytes.append(KeyTag.uuid)
-    bytes.append(bigEndian: first << 32 | second)
-    bytes.append(bigEndian: third << 32 | fourth)
+    bytes.append(KeyTag.uuid, bigEndian: first << 32 | second, third << 32 | fourth)
     return true
   }
 
@@ -143,6 +140,25 @@ extension RawSpan {
 }
 
 extension [UInt8] {
+  /// A byte and a word, in one step.
+  mutating func append(_ byte: UInt8, bigEndian word: UInt64) {
+    unsafe withUnsafeTemporaryAllocation(byteCount: 9, alignment: 1) { room in
+      unsafe room[0] = byte
+      unsafe room.storeBytes(of: word.bigEndian, toByteOffset: 1, as: UInt64.self)
+      unsafe append(contentsOf: UnsafeRawBufferPointer(room))
+    }
+  }
+
+  /// A byte and two words, in one step.
+  mutating func append(_ byte: UInt8, bigEndian first: UInt64, _ second: UInt64) {
+    unsafe withUnsafeTemporaryAllocation(byteCount: 17, alignment: 1) { room in
+      unsafe room[0] = byte
+      unsafe room.storeBytes(of: first.bigEndian, toByteOffset: 1, as: UInt64.self)
+      unsafe room.storeBytes(of: second.bigEndian, toByteOffset: 9, as: UInt64.self)
+      unsafe append(contentsOf: UnsafeRawBufferPointer(room))
+    }
+  }
+
   @inline(__always)
   mutating func append<Integer: FixedWidthInteger>(bigEndian value: Integer) {
     unsafe Swift.withUnsafeBytes(of: value.bigEndian) { unsafe append(contentsOf: $0) }
