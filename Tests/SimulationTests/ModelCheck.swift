@@ -39,6 +39,12 @@ struct ModelCheck {
           try driver.crash()
           interpreter.run()
           isComparable = true
+        case .crash where plan.waitsBeforeRetries:
+          // A wait commits what came before it: what the outside remembers cannot be taken back.
+          try driver.run()
+          try driver.crash()
+          interpreter.run()
+          isComparable = true
         case .crash(let records):
           let memory = engineCode.memory
           try driver.process(records)

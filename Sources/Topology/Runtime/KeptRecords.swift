@@ -112,7 +112,7 @@ final class KeptRecords {
 
   func remove(_ kept: KeptEntry) throws {
     isTouched = true
-    try kept.store.delete(kept.number)
+    guard try kept.store.delete(kept.number) else { return }
     if case .failed(_, _, true) = kept.record.why { park(kept.record.key, by: -1) }
   }
 

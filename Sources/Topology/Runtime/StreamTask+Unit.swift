@@ -256,10 +256,9 @@ extension StreamTask {
     }
     let entry = keptRecord(why, operatorName, attempts: 1)
     try supersede(run)
-    if try kept.hold(entry, id: context.idHash) {
-      try removeKept(run)
-      return .held
-    }
+    // One that waits for something else now takes no second place.
+    try removeKept(run)
+    if try kept.hold(entry, id: context.idHash) { return .held }
     let failure = ProcessingFailure(
       .process, .heldLimit, "no room to hold another record that waits",
       operatorName: operatorName)

@@ -68,6 +68,14 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
       }
     }
   }
+  /// Whether a further try waits, which closes the interval before it.
+  public var waitsBeforeRetries: Bool {
+    sources.contains { source in
+      [source.policies.decode, source.policies.process, source.policies.produce]
+        .contains { $0.retries > 0 && $0.backoff > .zero }
+    }
+  }
+
   public var audits: [Node] { nodes.filter { $0.kind == .audit } }
   public var sinks: [Node] { nodes.filter { $0.kind == .sink || $0.emits } }
 
