@@ -125,6 +125,29 @@ struct OwnerTests {
     #expect(try setting.outputs() == 3_000)
   }
 
+  @Test("a request that was carried out before its answer was lost is not carried out again")
+  func requestOnce() throws {
+    let setting = try Setting()
+    try setting.send(10)
+    let owner = try setting.owner()
+    let running = Background { try owner.run(untilEnd: false) }
+    let queue = RequestQueue(setting.directory)
+    func ask() throws -> Reply? {
+      try queue.submit(
+        Request(
+          id: "same", verb: "retry", arguments: [:],
+          deadline: SystemWallClock().now() + .seconds(60)))
+      while !running.hasEnded {
+        if let reply = try queue.takeReply("same") { return reply }
+      }
+      return nil
+    }
+    #expect(try ask()?.succeeded == true)
+    #expect(try ask() == Reply(succeeded: true, message: "carried out before"))
+    owner.stop()
+    try running.join()
+  }
+
   @Test("a changed topology is refused with what changed, its old state untouched")
   func changedLineage() throws {
     let setting = try Setting()

@@ -5,8 +5,13 @@ extension GenerationRun {
   /// Processes dead letters again: those with the named numbers (of all tasks), or all.
   ///
   /// - Throws: what stopped a task.
-  package func retryDeadLetters(_ ids: [DeadLetterID]?) throws -> Reply {
-    let tallies = try perform { task -> [String: Int] in
+  ///
+  /// - Parameter request: the id of the request that asks for it: each task commits it with the
+  ///   effect, so that after a crash before the answer it is not carried out twice.
+  package func retryDeadLetters(_ ids: [DeadLetterID]?, request: String? = nil) throws -> Reply {
+    let tallies = try perform { task -> [String: Int]? in
+      let done = request.map { task.state.words.register("request/\($0)") }
+      if let done, task.state.words[done] != 0 { return nil }
       let mine = ids.map {
         $0.filter { $0.subTopology == task.subTopology.id && $0.partition == task.partition }
       }
@@ -16,10 +21,19 @@ extension GenerationRun {
         let fate = try task.retryDeadLetter(number)
         tally[fate?.name ?? "not found", default: 0] += 1
       }
+      if let done {
+        try task.openInterval()
+        task.state.words[done] = 1
+        task.state.commitUnit()
+        task.markDirty()
+      }
       try task.commit()
       return tally
     }
-    let total = tallies.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) }
+    if tallies.allSatisfy({ $0 == nil }) {
+      return Reply(succeeded: true, message: "carried out before")
+    }
+    let total = tallies.compactMap(\.self).reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) }
     let parts = total.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
     return Reply(
       succeeded: true,
@@ -35,7 +49,7 @@ extension GenerationRun {
           succeeded: false, message: "'\(text)' is no list of dead letters; take ids from `list`")
       }
     }
-    return try retryDeadLetters(ids)
+    return try retryDeadLetters(ids, request: request.id)
   }
 
   /// Sends what the outboxes hold, to their ends.
