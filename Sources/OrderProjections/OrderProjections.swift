@@ -113,7 +113,7 @@ private func writeAuditRow(
   writer.endObject()
   bytes = writer.finish()
   // Line breaks of a JSON text are white space: without them a row is one line.
-  if bytes.contains(where: isLineBreak) { bytes.removeAll(where: isLineBreak) }
+  if bytes.contains(0x0A) || bytes.contains(0x0D) { bytes.removeAll(where: isLineBreak) }
 }
 
 private func isLineBreak(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D }

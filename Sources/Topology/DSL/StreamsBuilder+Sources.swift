@@ -26,6 +26,8 @@ extension StreamsBuilder {
       seenIDs: seenIDs, idScope: idScope, compacted: compacted, at: location)
     let output = Port<String, Event>()
     let handlers = types.handlers
+    // Apart, so that the common case copies no whole handler.
+    let (versions, decoders) = (handlers.map(\.version), handlers.map(\.decode))
     let anyHandler = types.anyHandler
     let id = addEvents(declaration, signature: types.signature, format: format.name, at: location) {
       assembly in
@@ -49,12 +51,12 @@ extension StreamsBuilder {
               if let anyHandler { try next(route.key, try anyHandler(payload, context)) }
               return
             }
-            let handler = handlers[route.handler]
-            if route.version == handler.version {
-              try next(route.key, try handler.decode(payload, context))
+            let decode = decoders[route.handler]
+            if route.version == versions[route.handler] {
+              try next(route.key, try decode(payload, context))
             } else {
-              try upcasting.run(payload, from: route.version, handler) { latest in
-                try next(route.key, try handler.decode(latest, context))
+              try upcasting.run(payload, from: route.version, handlers[route.handler]) { latest in
+                try next(route.key, try decode(latest, context))
               }
             }
           }
