@@ -192,7 +192,7 @@ final class BenchmarkRun {
     let rest = try second.finish()
     let checked = try run("check", "\(work)/state", "plain", "keys", "\(keyEvents)")
     table.add(
-      "SIGKILL at 5 million keys → processing again",
+      "SIGKILL at \(Table.decimal(checked["ids"] / 2e6, 1)) million keys → processing again",
       "\(Table.decimal(back, 2)) s, of it opening \(Table.decimal(open, 2)) s",
       target: "≤ 1 s plus loading", state: sum("state", checked))
     var outcome = killed
@@ -201,7 +201,7 @@ final class BenchmarkRun {
     outcome.anonymousBytesMax = max(killed.anonymousBytesMax, rest.anonymousBytesMax)
     let ids = checked["ids"]
     table.add(
-      "10 million seen ids, random keys",
+      "\(Table.decimal(ids / 1e6, 1)) million seen ids, random keys",
       "\(Table.decimal(Double(outcome.anonymousBytesMax) / 1e6, 0)) MB, "
         + "\(Table.decimal(checked["idMemory"] / max(1, ids), 1)) B an id in memory, "
         + "\(Table.decimal(checked["idDisk"] / max(1, ids), 1)) on disk",

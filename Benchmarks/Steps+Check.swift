@@ -34,7 +34,7 @@ extension Step {
         }
       }
       try found.addRows(reader)
-      print("commits\(partition)", reader.environment.lastTransaction)
+      print("commits\(partition)", try reader.read { try $0.words()["commits"] } ?? 0)
       print("state\(partition)", reader.environment.usedBytes)
     }
     try found.compare(with: oracle, keepsAudit: keepsAudit)

@@ -208,9 +208,14 @@ package final class GenerationRun {
     let letter: Mailbox.Letter = { tasks in
       answers.add(tasks.map { task in Result { try body(task) } })
     }
-    for mailbox in shared.mailboxes { _ = mailbox.post(letter) }
+    // Between its start and its loops a run has threads, but nobody to take letters yet.
+    while thread != nil, !shared.hasBegun, !hasEnded {
+      answers.added.sleep(atMost: .milliseconds(2))
+    }
+    let mailboxes = shared.mailboxes
+    for mailbox in mailboxes { _ = mailbox.post(letter) }
     shared.wakeAll()
-    if shared.mailboxes.isEmpty { letter(tasks) }
+    if thread == nil { letter(tasks) }
     while answers.count < tasks.count {
       if hasEnded {
         // The loops are gone, and with them their threads: the tasks are the caller's.
@@ -287,6 +292,7 @@ final class RunState: Sendable {
   private struct Contents {
     var isStopped = false
     var failure: (any Error)?
+    var hasBegun = false
     var hasEnded = false
     var wakes: [WakeUp] = []
     var mailboxes: [Mailbox] = []
@@ -295,11 +301,13 @@ final class RunState: Sendable {
   private let pause = WakeUp()
 
   func begin(_ wakes: [WakeUp], _ mailboxes: [Mailbox]) {
-    contents.withLock { ($0.wakes, $0.mailboxes) = (wakes, mailboxes) }
+    contents.withLock { ($0.wakes, $0.mailboxes, $0.hasBegun) = (wakes, mailboxes, true) }
   }
   /// The loops have left their threads.
   func end() { contents.withLock { ($0.hasEnded, $0.mailboxes) = (true, []) } }
   var hasEnded: Bool { contents.withLock { $0.hasEnded } }
+  /// The loops take letters, or did.
+  var hasBegun: Bool { contents.withLock { $0.hasBegun } }
   var mailboxes: [Mailbox] { contents.withLock { $0.mailboxes } }
   func wakeAll() { for wake in contents.withLock({ $0.wakes }) { wake.signal() } }
   var isStopped: Bool { contents.withLock { $0.isStopped } }

@@ -22,6 +22,8 @@ package final class StreamTask {
   private var merge: MergeRule
   private let counterSlots: [Int]
   private let absentSlot: Int
+  /// Counts intervals: what their size and cost are told by.
+  private let commitsSlot: Int
   /// The batch that the context has loaded: input and number.
   private var loaded = (order: -1, number: -1)
   /// Reads a record again, for the comparison of two with one id; `nil` where it is gone.
@@ -63,6 +65,7 @@ package final class StreamTask {
     for id in subTopology.nodes.reversed() { topology.nodes[id].assemble(assembly) }
     counterSlots = Counter.allCases.map { state.words.register("count/\($0)") }
     absentSlot = state.words.register("merge/absent")
+    commitsSlot = state.words.register("commits")
     inputs = try subTopology.topics.enumerated().map { order, topic in
       guard let source = assembly.sources[topic] else {
         preconditionFailure("source '\(topic)' was not assembled")
@@ -200,6 +203,7 @@ package final class StreamTask {
     }
     state.words[absentSlot] = Int64(bitPattern: merge.absent)
     for input in inputs { input.save() }
+    state.words[commitsSlot] += 1
     state.commitUnit()
     try state.commit()
     (intervalRecords, isDirty, isOpen) = (0, false, false)
