@@ -134,8 +134,21 @@ final class KeySpace: StoreParticipant {
     hot.value.last = -1
   }
 
-  var dirtyBytes: Int { keys.bytes + hot.value.assigned.count * 160 }
+  var dirtyBytes: Int {
+    let new = hot.value.assigned.count
+    guard tree != nil else { return keys.bytes }
+    return keys.bytes + scatteredBytes(new, in: Int(interval.words[nextWord]), perPage: 60)
+  }
+
+  /// Keys that got their number in this interval.
+  var newKeys: Int { hot.value.assigned.count }
 
   /// The entries that got their number in this interval.
   var assignedEntries: [Int32] { hot.value.assigned }
+}
+
+/// Bytes of the pages that so many entries at random places of a tree dirty: a page each, and no
+/// more than the tree has (measured: a commit costs, and keeps in memory, its distinct pages).
+func scatteredBytes(_ count: Int, in total: Int, perPage: Int) -> Int {
+  min(count, total / perPage + 1) * 4_096
 }

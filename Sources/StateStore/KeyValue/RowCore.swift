@@ -150,7 +150,12 @@ final class RowCore: StoreParticipant {
   var dirtyBytes: Int {
     let rows = hooks?.dirtyRows() ?? 0
     let mean = flushedRows == 0 ? 256 : flushedBytes / flushedRows
-    return rows * (mean * 4 + 256 + indexes.count * 256)
+    // New rows of a row-number store are appended side by side; all others lie anywhere.
+    let scattered = isClustered ? rows : max(0, rows - space.newKeys)
+    let total = rowCount
+    return rows * (mean * 3 + 256)
+      + scatteredBytes(scattered, in: total, perPage: max(1, 3_000 / max(1, mean)))
+      + indexes.count * scatteredBytes(rows, in: total, perPage: 60)
   }
 
   // MARK: Flushing, called by the part that knows the rows

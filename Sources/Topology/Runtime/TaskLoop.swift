@@ -6,7 +6,7 @@ package struct IntervalBudget: Hashable, Sendable {
   /// Records of one task. About 50,000 was measured best when behind, and below 20,000 is slow.
   package var records = 50_000
   /// Bytes that the open intervals of one thread's tasks may be about to write.
-  package var dirtyBytes = 96 << 20
+  package var dirtyBytes = 176 << 20
   /// An interval is closed at this age even while more records wait: how old a view may be behind
   /// a log that never runs dry.
   package var age = Duration.seconds(5)
