@@ -62,7 +62,9 @@ struct OwnerTests {
     }
 
     func outputs() throws -> Int {
-      try (0..<4).reduce(0) { try $0 + log.offsets(of: TopicPartition("out", $1)).count }
+      // The run makes the topic.
+      guard try log.topic("out") != nil else { return 0 }
+      return try (0..<4).reduce(0) { try $0 + log.offsets(of: TopicPartition("out", $1)).count }
     }
   }
 
@@ -146,6 +148,50 @@ struct OwnerTests {
     #expect(try ask() == Reply(succeeded: true, message: "carried out before"))
     owner.stop()
     try running.join()
+  }
+
+  @Test("a rebuild that fails leaves the serving generation running")
+  func failedRewind() throws {
+    let setting = try Setting()
+    try setting.send(1_000)
+    let owner = try setting.owner()
+    let running = Background { try owner.run(untilEnd: false) }
+    while try setting.outputs() < 1_000, !running.hasEnded {}
+    setting.log.fail(.assign, with: LogError(.failed, "the rebuild's reader fails"))
+    let queue = RequestQueue(setting.directory)
+    try queue.submit(
+      Request(
+        id: "r1", verb: "rewind", arguments: ["to": "earliest"],
+        deadline: SystemWallClock().now() + .seconds(60)))
+    var reply: Reply?
+    while reply == nil, !running.hasEnded { reply = try queue.takeReply("r1") }
+    #expect(reply == Reply(succeeded: false, message: "the rebuild's reader fails"))
+    try setting.send(500, from: 1_000)
+    while try setting.outputs() < 1_500, !running.hasEnded {}
+    owner.stop()
+    try running.join()
+    #expect(try setting.directory.current() == 1)
+    #expect(try setting.outputs() == 1_500)
+  }
+
+  @Test("a stop ends a rebuild that cannot finish, and the old generation stays")
+  func stoppedRewind() throws {
+    let setting = try Setting()
+    try setting.send(1_000)
+    let owner = try setting.owner()
+    let running = Background { try owner.run(untilEnd: false) }
+    while try setting.outputs() < 1_000, !running.hasEnded {}
+    setting.log.hideEnd(of: TopicPartition("in", 0), true)
+    setting.log.withhold(TopicPartition("in", 0), from: 0)
+    try RequestQueue(setting.directory).submit(
+      Request(
+        id: "r1", verb: "rewind", arguments: ["to": "earliest"],
+        deadline: SystemWallClock().now() + .seconds(60)))
+    while try setting.directory.tasks(of: 2).count < 4, !running.hasEnded {}
+    owner.stop()
+    try running.join()
+    #expect(try setting.directory.current() == 1)
+    #expect(try RequestQueue(setting.directory).takeReply("r1")?.succeeded == false)
   }
 
   @Test("a changed topology is refused with what changed, its old state untouched")

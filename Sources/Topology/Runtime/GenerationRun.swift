@@ -231,6 +231,12 @@ package final class GenerationRun {
   /// Ends ``run()`` after a commit; callable from any thread and from a signal's handler source.
   package func stop() { shared.stop() }
 
+  /// ``stop()`` for another thread, which may not hold the run itself.
+  var stopper: @Sendable () -> Void { { [shared] in shared.stop() } }
+
+  /// Whether it was told to end, or ended.
+  var isStopping: Bool { shared.isStopped || shared.hasEnded }
+
   /// Lets go of the tasks; with the last reference to one its state is closed.
   package func close() { tasks = [] }
 

@@ -14,6 +14,8 @@ public struct TaskError: Error, Sendable, CustomStringConvertible {
     public static let diverged = Code("diverged")
     /// Topics of one sub-topology differ in their number of partitions.
     public static let notCopartitioned = Code("notCopartitioned")
+    /// The process was stopped before it was done; nothing changed.
+    public static let stopped = Code("stopped")
     /// The fates do not add up: a defect of the engine.
     public static let inconsistent = Code("inconsistent")
   }

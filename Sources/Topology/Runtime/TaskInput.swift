@@ -115,10 +115,16 @@ final class TaskInput {
     return limit.map { batches[head].entries[cursor].offset < $0 } ?? true
   }
 
+  /// The position is the limit, or nothing but later records and hidden offsets lies between.
+  var hasReachedLimit: Bool {
+    guard let limit else { return true }
+    return position >= limit || (head < batches.count && !hasRecord)
+  }
+
   /// Nothing is buffered, and the log's end as of the last fetch, or the limit, is reached.
   var isAtEnd: Bool {
     if hasRecord { return false }
-    if let limit, position >= limit || head < batches.count { return true }
+    if limit != nil, hasReachedLimit { return true }
     return head == batches.count && endOffset.map { position >= $0 } == true
   }
 
@@ -133,7 +139,6 @@ final class TaskInput {
     }
     return knownHead.time
   }
-  var bufferedBytes: Int { batches[head...].reduce(0) { $0 + $1.bytes.count } }
 
   func offer(_ batch: RecordBatch) {
     endOffset = batch.endOffset

@@ -14,6 +14,8 @@ package final class TopologyOwner {
   private let lock: OwnerLock
   private let stopped = Mutex(false)
   private let wake = WakeUp()
+  /// Ends a rebuild that is filling a generation.
+  private let stopFill = Mutex<(@Sendable () -> Void)?>(nil)
 
   /// Takes the lock and finishes a swap that a crash left half-done.
   ///
@@ -41,14 +43,45 @@ package final class TopologyOwner {
     while true {
       let run = try openCurrent(limits: limits)
       defer { run.close() }
-      guard let rewind = try drive(run) else { return }
-      try self.rewind(rewind.plan, serving: run, answering: rewind.request)
+      run.start { [wake] in wake.signal() }
+      var hasSwapped = false
+      while !hasSwapped {
+        guard let rewind = try drive(run) else { return }
+        hasSwapped = try swap(rewind.plan, serving: run, answering: rewind.request)
+      }
+    }
+  }
+
+  /// Carries out a rewind that was asked for. One that fails before the swap leaves the serving
+  /// generation running.
+  ///
+  /// - Returns: whether another generation serves now.
+  private func swap(_ plan: RewindPlan, serving: GenerationRun, answering request: String) throws
+    -> Bool
+  {
+    let queue = RequestQueue(directory)
+    do {
+      try rewind(plan, serving: serving)
+      try queue.answer(
+        request,
+        Reply(
+          succeeded: true,
+          message: "generation \(StateDirectory.name(try directory.current() ?? 0)) serves"))
+      return true
+    } catch {
+      try queue.answer(request, Reply(succeeded: false, message: "\(error)"))
+      // Stopped in the middle: the old generation serves at the next start.
+      if stopped.withLock({ $0 }) { return false }
+      if serving.isStopping { throw error }
+      report("the rebuild failed, the generation before it goes on: \(error)")
+      return false
     }
   }
 
   /// Ends ``run(untilEnd:)`` after a commit; callable from any thread.
   package func stop() {
     stopped.withLock { $0 = true }
+    stopFill.withLock { $0 }?()
     wake.signal()
   }
 
@@ -99,7 +132,6 @@ package final class TopologyOwner {
   /// - Returns: a rewind that was asked for; the run then goes on, and it is the caller's to stop.
   private func drive(_ run: GenerationRun) throws -> (plan: RewindPlan, request: String)? {
     let queue = RequestQueue(directory)
-    run.start { [wake] in wake.signal() }
     var rewind: (RewindPlan, String)?
     while !run.hasEnded, rewind == nil {
       if stopped.withLock({ $0 }) { run.stop() }
@@ -150,38 +182,26 @@ package final class TopologyOwner {
   package func rewind(_ plan: RewindPlan) throws {
     let serving = try openCurrent()
     defer { serving.close() }
-    try rewind(plan, serving: serving, answering: nil)
+    try rewind(plan, serving: serving)
   }
 
   /// Fills a new generation while the old one serves, then swaps them at a cut.
-  private func rewind(_ plan: RewindPlan, serving: GenerationRun, answering request: String?) throws
-  {
-    let queue = RequestQueue(directory)
-    do {
-      try removeUnfinished()
-      let number = (try directory.generations().max() ?? 0) + 1
-      try create(number, .unfinished)
-      // Most of the way while the old one still serves.
-      try fill(number, plan, to: try serving.positions())
-      serving.stop()
-      try serving.join()
-      try fill(number, plan, to: try serving.positions())
-      try GenerationSwap(topology, directory, log).perform(
-        from: serving, to: number, options: options)
-      if plan.options.dropPrevious {
-        serving.close()
-        try directory.remove(serving.generation)
-      }
-      report("generation \(StateDirectory.name(number)) serves")
-      if let request {
-        try queue.answer(
-          request,
-          Reply(succeeded: true, message: "generation \(StateDirectory.name(number)) serves"))
-      }
-    } catch {
-      if let request { try queue.answer(request, Reply(succeeded: false, message: "\(error)")) }
-      throw error
+  private func rewind(_ plan: RewindPlan, serving: GenerationRun) throws {
+    try removeUnfinished()
+    let number = (try directory.generations().max() ?? 0) + 1
+    try create(number, .unfinished)
+    // Most of the way while the old one still serves.
+    try fill(number, plan, to: try serving.positions())
+    serving.stop()
+    try serving.join()
+    try fill(number, plan, to: try serving.positions())
+    try GenerationSwap(topology, directory, log).perform(
+      from: serving, to: number, options: options)
+    if plan.options.dropPrevious {
+      serving.close()
+      try directory.remove(serving.generation)
     }
+    report("generation \(StateDirectory.name(number)) serves")
   }
 
   /// Rebuilds that a crash interrupted start again from nothing.
@@ -199,8 +219,23 @@ package final class TopologyOwner {
     options.start = plan.start
     options.allowTruncated = true
     let run = try open(number, options)
-    defer { run.close() }
-    try run.run()
+    stopFill.withLock { $0 = run.stopper }
+    defer {
+      stopFill.withLock { $0 = nil }
+      run.close()
+    }
+    if !stopped.withLock({ $0 }) { try run.run() }
+    // A rebuild that was stopped stands short of the cut: it must not serve.
+    if stopped.withLock({ $0 }) {
+      throw TaskError(
+        .stopped, nil, nil, "the process was stopped during the rebuild; ask for it again")
+    }
+    for input in run.tasks.flatMap(\.inputs) where !input.hasReachedLimit {
+      throw TaskError(
+        .diverged, input.topicPartition, input.position,
+        "the log ends before the position of the state that serves: the rebuild lacks records and "
+          + "is not taken")
+    }
   }
 }
 
