@@ -1,21 +1,29 @@
-import Dispatch
 import Glibc
 import Synchronization
+import Topology
 
 /// SIGTERM and SIGINT as a call: the verb finishes what it began, and the process exits with 0.
+///
+/// Made before any other thread: the signals are blocked in the caller's thread, threads started
+/// later inherit that, and one of them takes the signals as they come. A handler or a signalfd set
+/// up on the side would leave a moment in which one is lost.
 final class TerminationSignals: Sendable {
   private let received = Mutex(false)
   private let handlers = Mutex<[@Sendable () -> Void]>([])
-  // Kept alive, never touched again.
-  private nonisolated(unsafe) var sources: [any DispatchSourceSignal] = []
 
   init() {
-    for number in [SIGTERM, SIGINT] {
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { [weak self] in self?.note() }
-      source.resume()
-      sources.append(source)
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for number in [SIGTERM, SIGINT] { sigaddset(&signals, number) }
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
+    let waited = signals
+    // It ends with the process.
+    _ = EngineThread { [self] in
+      var waited = waited
+      var number: Int32 = 0
+      while true {
+        if sigwait(&waited, &number) == 0 { note() }
+      }
     }
   }
 

@@ -2,10 +2,10 @@ import Glibc
 import Synchronization
 
 /// A thread of the engine: it blocks in LMDB and the log, where no Swift task may.
-final class EngineThread: Sendable {
+package final class EngineThread: Sendable {
   private let ending = Ending()
 
-  init(_ body: @escaping @Sendable () -> Void) {
+  package init(_ body: @escaping @Sendable () -> Void) {
     let start = Start(body, ending)
     var thread = pthread_t()
     let status = unsafe pthread_create(
