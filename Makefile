@@ -9,7 +9,7 @@ packages:
 test: packages
 	swift format lint --strict -r Package.swift Sources Tests Benchmarks
 	swift build -c release --build-tests
-	swift test -c release --skip-build
+	timeout --foreground 20m swift test -c release --skip-build
 	scripts/example
 
 # The model and crash checks with more seeds: `make soak SEEDS=1000`.

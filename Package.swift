@@ -35,11 +35,13 @@ let package = Package(
     .systemLibrary(
       name: "CRdKafka", path: "Sources/CRdKafka", providers: [.apt(["librdkafka-dev"])]),
     .systemLibrary(name: "CFutex", path: "Sources/CFutex"),
+    .systemLibrary(name: "CSpawn", path: "Sources/CSpawn"),
     .target(
       name: "CSimdJSON", path: "Sources/CSimdJSON",
       cxxSettings: [.define("NDEBUG", .when(configuration: .release))],
       linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "StreamCore", swiftSettings: strict),
+    .target(name: "ChildProcesses", dependencies: ["CSpawn"], swiftSettings: strict),
     .target(name: "JSONSerdes", dependencies: ["StreamCore", "CSimdJSON"], swiftSettings: wrapper),
     .target(
       name: "StateStore", dependencies: ["StreamCore", "CLMDB", "CXXHash"],
@@ -64,8 +66,8 @@ let package = Package(
     .target(
       name: "ProjectorCLI",
       dependencies: [
-        "StreamCore", "JSONSerdes", "StateStore", "EmbeddedLog", "KafkaLog", "Topology",
-        "OrderProjections",
+        "StreamCore", "ChildProcesses", "JSONSerdes", "StateStore", "EmbeddedLog", "KafkaLog",
+        "Topology", "OrderProjections",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict),
@@ -94,7 +96,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "EmbeddedLogTests",
-      dependencies: ["EmbeddedLog", "LogWorker", "StateStore", "StreamCore", "TopologyTesting"],
+      dependencies: [
+        "ChildProcesses", "EmbeddedLog", "LogWorker", "StateStore", "StreamCore",
+        "TopologyTesting",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "KafkaLogTests",
@@ -109,7 +114,8 @@ let package = Package(
       name: "CrashWorker",
       dependencies: ["EmbeddedLog", "FaultyDisk", "StateStore", "StreamCore", "Topology"],
       path: "Tests/CrashWorker", swiftSettings: strict),
-    .testTarget(name: "CrashTests", dependencies: ["CrashWorker"], swiftSettings: strict),
+    .testTarget(
+      name: "CrashTests", dependencies: ["ChildProcesses", "CrashWorker"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
       name: "SimulationTests",
@@ -118,12 +124,14 @@ let package = Package(
     .testTarget(
       name: "OrderProjectionsTests",
       dependencies: [
-        "OrderProjections", "TopologyTesting", "Topology", "JSONSerdes", "StreamCore",
+        "ChildProcesses", "OrderProjections", "TopologyTesting", "Topology", "JSONSerdes",
+        "StreamCore",
       ],
       swiftSettings: strict),
     .testTarget(
       name: "ProjectorCLITests",
-      dependencies: ["projector", "KafkaLog", "MockCluster", "StreamCore"], swiftSettings: strict),
+      dependencies: ["ChildProcesses", "projector", "KafkaLog", "MockCluster", "StreamCore"],
+      swiftSettings: strict),
   ],
   cxxLanguageStandard: .cxx17
 )

@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 import Testing
 
@@ -45,7 +46,7 @@ struct CrashTests {
       var history: [String] = []
       func die(_ verb: String, _ name: String, _ number: Int) throws {
         history.append("\(verb) \(name)=\(number)")
-        if try site.run(verb, [name: "\(number)"]).wasKilled { kills += 1 }
+        if try site.run(verb, [name: "\(number)"]).ending == .signal(SIGKILL) { kills += 1 }
       }
       // A few deaths on the way, then the end.
       for _ in 0..<(1 + below(4)) {
@@ -55,11 +56,11 @@ struct CrashTests {
           try die("run", "PROJECTOR_KILL_AT", 1 + below(undisturbed.runCalls))
         }
       }
-      #expect(try site.run().status == 0)
+      #expect(try site.run().ending == .exit(0))
       #expect(try site.show() == undisturbed.result, "seed \(seed) after \(history)")
       // And once more while a new generation takes over.
       try die("rewind", "PROJECTOR_KILL_AT", 1 + below(undisturbed.rewindCalls))
-      #expect(try site.run().status == 0)
+      #expect(try site.run().ending == .exit(0))
       #expect(try site.show() == undisturbed.result, "seed \(seed) after \(history)")
     }
   }
@@ -73,15 +74,15 @@ struct CrashTests {
       try site.feed(seed: 9)
       let call = 1 + undisturbed.runCalls * share / 7
       let full = try site.run("run", ["PROJECTOR_FULL_AT": "\(call)"])
-      #expect(!full.wasKilled)
+      if case .signal(let signal) = full.ending { Issue.record("ended by signal \(signal)") }
       // What overwrites pages needs no space: a run may come to its end.
-      if full.status != 0 {
+      if full.ending != .exit(0) {
         failures += 1
         #expect(
           full.lines.contains { $0.hasPrefix("error:") && $0.lowercased().contains("full") }
             || full.lines.contains { $0.contains("No space left") }, "\(full.lines)")
       }
-      #expect(try site.run().status == 0)
+      #expect(try site.run().ending == .exit(0))
       #expect(try site.show() == undisturbed.result, "full at \(call)")
     }
     #expect(failures > 2)

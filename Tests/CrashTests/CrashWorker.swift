@@ -1,26 +1,21 @@
+import ChildProcesses
 import Foundation
 
 /// Runs the worker's process and gives what it said.
 enum CrashWorker {
   struct Outcome {
     let lines: [String]
-    let wasKilled: Bool
-    let status: Int32
+    let ending: ChildProcess.Ending
   }
 
   static func run(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Outcome {
-    let process = Process()
-    process.executableURL = try executable()
-    process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let data = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
+    let process = try ChildProcess(
+      executable().path, arguments,
+      environment: ProcessInfo.processInfo.environment.merging(environment) { $1 },
+      output: .captured)
+    let text = String(decoding: try process.output(), as: UTF8.self)
     return Outcome(
-      lines: String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init),
-      wasKilled: process.terminationReason == .uncaughtSignal, status: process.terminationStatus)
+      lines: text.split(separator: "\n").map(String.init), ending: process.wait())
   }
 
   /// Lies beside the tests' bundle.

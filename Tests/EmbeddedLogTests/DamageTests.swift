@@ -1,3 +1,4 @@
+import ChildProcesses
 import EmbeddedLog
 import Foundation
 import StateStore
@@ -21,9 +22,9 @@ struct DamageTests {
   }
 
   /// Opens and reads the directory in a process of its own.
-  private func outcome() throws -> (line: String?, ended: Process.TerminationReason) {
+  private func outcome() throws -> (line: String?, ended: ChildProcess.Ending) {
     let worker = try Worker("open", directory.path)
-    let lines = worker.lines()
+    let lines = try worker.lines()
     return (lines.last, worker.end())
   }
 
@@ -37,7 +38,7 @@ struct DamageTests {
 
   @Test("an undamaged one reads whole")
   func undamaged() throws {
-    #expect(try outcome() == ("read 6000", .exit))
+    #expect(try outcome() == ("read 6000", .exit(0)))
   }
 
   @Test("a truncated file", arguments: UInt64(0)..<12)
@@ -47,7 +48,7 @@ struct DamageTests {
     let length = 1 + Int(random.next(upTo: UInt64(whole.count - 4_096)))
     try write(Array(whole[..<length]))
     let (line, ended) = try outcome()
-    #expect(ended == .exit, "\(length) of \(whole.count) bytes")
+    #expect(ended == .exit(0), "\(length) of \(whole.count) bytes")
     #expect(line?.hasPrefix("error") == true, "\(length) of \(whole.count) bytes: \(line ?? "")")
   }
 
@@ -57,7 +58,7 @@ struct DamageTests {
     let count = [1, 15, 100, 4_096, 8_191, 8_192, 70_000, 500_000][Int(seed)]
     try write((0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) })
     let (line, ended) = try outcome()
-    #expect(ended == .exit)
+    #expect(ended == .exit(0))
     #expect(line?.hasPrefix("error") == true, "\(line ?? "")")
   }
 
@@ -72,7 +73,7 @@ struct DamageTests {
     damaged[position] ^= UInt8(1 + random.next(upTo: 255))
     try write(damaged)
     let (line, ended) = try outcome()
-    #expect(ended == .exit)
+    #expect(ended == .exit(0))
     #expect(line?.hasPrefix("error") == true, "byte \(position): \(line ?? "")")
   }
 
@@ -86,7 +87,7 @@ struct DamageTests {
     damaged[position + 3] ^= UInt8(1 + random.next(upTo: 255))
     try write(damaged)
     let (line, ended) = try outcome()
-    #expect(ended == .exit)
+    #expect(ended == .exit(0))
     #expect(
       line?.contains("the records of t-0 from offset") == true, "byte \(position): \(line ?? "")")
   }
@@ -99,7 +100,7 @@ struct DamageTests {
     for index in page * 4_096..<(page + 1) * 4_096 { damaged[index] = 0 }
     try write(damaged)
     let (line, ended) = try outcome()
-    #expect(ended == .exit, "page \(page)")
+    #expect(ended == .exit(0), "page \(page)")
     // Where the page was free, nothing is lost.
     #expect(line == "read 6000" || line?.hasPrefix("error") == true, "\(line ?? "")")
   }
@@ -109,7 +110,7 @@ struct DamageTests {
     try FileManager.default.removeItem(atPath: file)
     try FileManager.default.createDirectory(atPath: file, withIntermediateDirectories: false)
     let (line, ended) = try outcome()
-    #expect(ended == .exit)
+    #expect(ended == .exit(0))
     #expect(line?.hasPrefix("error") == true, "\(line ?? "")")
   }
 

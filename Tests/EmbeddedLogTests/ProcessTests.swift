@@ -1,3 +1,4 @@
+import ChildProcesses
 import EmbeddedLog
 import Foundation
 import StreamCore
@@ -27,14 +28,14 @@ struct ProcessTests {
     var acknowledged: [[String]] = [[], [], []]
     for (index, worker) in workers.enumerated() {
       for _ in 0..<(5 + random.next(upTo: 200)) {
-        acknowledged[index].append(try #require(worker.line()))
+        acknowledged[index].append(try #require(try worker.line()))
       }
     }
     for (index, worker) in workers.enumerated() {
       worker.kill()
-      #expect(worker.end() == .uncaughtSignal)
+      #expect(worker.end() == .signal(SIGKILL))
       // Lines that were on their way; the last may be cut short.
-      acknowledged[index] += worker.lines()
+      acknowledged[index] += try worker.lines()
     }
     // The log goes on. What was on disk, but not yet announced to readers when its process died,
     // shows with the next append at the latest.
@@ -61,10 +62,10 @@ struct ProcessTests {
       worker.kill()
       _ = worker.end()
     }
-    #expect(worker.line() == "ready")
+    #expect(try worker.line() == "ready")
     for round in 0..<50 {
       _ = try log.append(["\(round)"], to: "t")
-      #expect(worker.line() == "\(round)")
+      #expect(try worker.line() == "\(round)")
     }
     // It looks again once a second at most, however often another log is appended to.
     let other = try TemporaryDirectory()
@@ -81,9 +82,9 @@ struct ProcessTests {
   func killedReader() throws {
     for round in 0..<5 {
       let worker = try Worker("tail", directory.path, "t")
-      #expect(worker.line() == "ready")
+      #expect(try worker.line() == "ready")
       _ = try log.append(["\(round)"], to: "t")
-      #expect(worker.line() == "0")
+      #expect(try worker.line() == "0")
       worker.kill()
       _ = worker.end()
     }
@@ -105,8 +106,8 @@ struct ProcessTests {
       }
     }
     for worker in workers {
-      #expect(worker.lines().count == 500)
-      #expect(worker.end() == .exit)
+      #expect(try worker.lines().count == 500)
+      #expect(worker.end() == .exit(0))
     }
     for name in ["a", "b"] {
       #expect(values.filter { $0.hasPrefix(name) } == (0..<500).map { "\(name)/\($0)" })
@@ -120,7 +121,7 @@ struct ProcessTests {
     try small.createTopic("t", partitions: 1, retention: TopicRetention())
     // The other process maps 16 GiB and goes beyond what this one has mapped.
     let worker = try Worker("append", path.path, "t", "a", "1000", "100000")
-    #expect(worker.lines().count == 100_000)
+    #expect(try worker.lines().count == 100_000)
     #expect(try small.values(place).count == 100_000)
     #expect(try small.append(["z"], to: "t").first?.offset == 100_000)
   }

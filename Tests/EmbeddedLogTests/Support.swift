@@ -1,3 +1,4 @@
+import ChildProcesses
 import EmbeddedLog
 import Foundation
 import StreamCore
@@ -46,15 +47,10 @@ extension EmbeddedLog {
 
 /// A running LogWorker.
 final class Worker {
-  private let process = Process()
-  private let output = Pipe()
-  private var buffer: [UInt8] = []
+  private let process: ChildProcess
 
   init(_ arguments: String...) throws {
-    process.executableURL = try Self.executable()
-    process.arguments = arguments
-    process.standardOutput = output
-    try process.run()
+    process = try ChildProcess(Self.executable().path, arguments, output: .captured)
   }
 
   /// It lies beside the test bundle, or the test runner.
@@ -70,35 +66,22 @@ final class Worker {
   }
 
   /// The next line, or `nil` once the process has ended.
-  func line() -> String? {
-    while true {
-      if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
-        defer { buffer.removeFirst(end + 1) }
-        return String(decoding: buffer[..<end], as: UTF8.self)
-      }
-      let more = output.fileHandleForReading.availableData
-      if more.isEmpty { return nil }
-      buffer += more
+  func line() throws -> String? { try process.line() }
+
+  func lines() throws -> [String] {
+    try process.output().split(separator: UInt8(ascii: "\n")).map {
+      String(decoding: $0, as: UTF8.self)
     }
   }
 
-  func lines() -> [String] {
-    var lines: [String] = []
-    while let line = line() { lines.append(line) }
-    return lines
-  }
-
-  func kill() { Foundation.kill(process.processIdentifier, SIGKILL) }
+  func kill() { process.kill() }
 
   /// Waits for its end.
-  func end() -> Process.TerminationReason {
-    process.waitUntilExit()
-    return process.terminationReason
-  }
+  func end() -> ChildProcess.Ending { process.wait() }
 
   /// How often its main thread has gone to sleep, or was put aside for another.
   func wakeUps() throws -> Int {
-    let path = "/proc/\(process.processIdentifier)/status"
+    let path = "/proc/\(process.id)/status"
     return try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
       .filter { $0.contains("ctxt_switches") }
       .compactMap { $0.split(separator: "\t").last.flatMap { Int($0) } }

@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 import JSONSerdes
 import StreamCore
@@ -25,31 +26,22 @@ struct PurchaseOrderTool {
 
   /// Calls `body` with runs of the lines that the tool prints.
   func lines(_ arguments: [String], _ body: ([Substring]) throws -> Void) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: path)
-    process.arguments = arguments
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    var rest = ""
-    while true {
-      let data = output.fileHandleForReading.readData(ofLength: 4 << 20)
-      rest += String(decoding: data, as: UTF8.self)
-      guard let end = rest.lastIndex(of: "\n") else {
-        if data.isEmpty { break }
-        continue
+    let process = try ChildProcess(path, arguments, output: .captured)
+    var lines: [Substring] = []
+    while let line = try process.line() {
+      lines.append(line[...])
+      if lines.count == 4_096 {
+        try body(lines)
+        lines.removeAll(keepingCapacity: true)
       }
-      try body(rest[..<end].split(separator: "\n"))
-      rest = String(rest[rest.index(after: end)...])
     }
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-      throw ToolError(status: process.terminationStatus)
-    }
+    try body(lines)
+    let ending = process.wait()
+    guard ending == .exit(0) else { throw ToolError(ending: ending) }
   }
 
   struct ToolError: Error {
-    let status: Int32
+    let ending: ChildProcess.Ending
   }
 
   /// A line as the record it stands for; a value that is a string is broken text.

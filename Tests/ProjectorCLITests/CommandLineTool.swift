@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 import Glibc
 import Testing
@@ -36,14 +37,16 @@ struct CommandLineTool {
   var log: String { "local:\(directory.path)/log" }
   var state: String { "\(directory.path)/state" }
 
-  func process(_ arguments: [String]) -> Process {
-    let process = Process()
-    process.executableURL = Self.executable
-    process.arguments = arguments
-    process.currentDirectoryURL = URL(fileURLWithPath: directory.path)
-    process.environment = environment.merging(
-      ["PATH": "/usr/bin:/bin", "NO_COLOR": "1"], uniquingKeysWith: { given, _ in given })
-    return process
+  /// Starts it; its standard error goes where ours does unless `errors` says otherwise.
+  func start(
+    _ arguments: [String], input: String? = nil, output: ChildProcess.Output = .inherited,
+    errors: ChildProcess.Output = .inherited
+  ) throws -> ChildProcess {
+    try ChildProcess(
+      Self.executable.path, arguments,
+      environment: environment.merging(["PATH": "/usr/bin:/bin", "NO_COLOR": "1"]) { given, _ in
+        given
+      }, directory: directory.path, input: input, output: output, errors: errors)
   }
 
   /// Runs to the end.
@@ -52,24 +55,24 @@ struct CommandLineTool {
   }
 
   func run(_ arguments: [String], input: String? = nil) throws -> Outcome {
-    let process = process(arguments)
-    // Files, not pipes: no output is large enough to block.
+    // Files, not pipes: whatever it prints, it does not block.
     let name = "\(directory.path)/\(UUID().uuidString)"
-    func file(_ suffix: String, _ contents: String?) throws -> FileHandle {
-      _ = FileManager.default.createFile(
-        atPath: name + suffix, contents: contents.map { Data($0.utf8) })
-      return try FileHandle(forUpdating: URL(fileURLWithPath: name + suffix))
+    try input?.write(toFile: name + ".in", atomically: false, encoding: .utf8)
+    let process = try start(
+      arguments, input: input == nil ? nil : name + ".in", output: .file(name + ".out"),
+      errors: .file(name + ".err"))
+    guard case .exit(let status) = process.wait() else {
+      throw Killed(arguments: arguments)
     }
-    process.standardInput = try input.map { try file(".in", $0) } ?? FileHandle.nullDevice
-    process.standardOutput = try file(".out", nil)
-    process.standardError = try file(".err", nil)
-    try process.run()
-    process.waitUntilExit()
     func text(_ suffix: String) throws -> String {
       try String(contentsOfFile: name + suffix, encoding: .utf8)
     }
-    return Outcome(
-      status: process.terminationStatus, output: try text(".out"), errors: try text(".err"))
+    return Outcome(status: status, output: try text(".out"), errors: try text(".err"))
+  }
+
+  /// It did not end of its own accord.
+  struct Killed: Error {
+    let arguments: [String]
   }
 
   /// Runs to the end and expects success.

@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 import Testing
 
@@ -46,16 +47,9 @@ import Testing
     }
     let file = "\(tool.directory.path)/row"
     try bytes.write(to: URL(fileURLWithPath: file))
-    let sum = Process()
-    let output = Pipe()
-    sum.executableURL = URL(fileURLWithPath: "/usr/bin/sha256sum")
-    sum.arguments = [file]
-    sum.standardOutput = output
-    try sum.run()
-    sum.waitUntilExit()
-    let expected = String(
-      decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self
-    ).prefix(64)
+    let sum = try ChildProcess("/usr/bin/sha256sum", [file], output: .captured)
+    let expected = try #require(try sum.line()).prefix(64)
+    #expect(sum.wait() == .exit(0))
     #expect(expected.count == 64)
     #expect(try digest(tool).contains("orders\t1\t\(expected)\n"))
   }
@@ -109,13 +103,12 @@ import Testing
   func rewindOfARunningTopology() throws {
     let tool = try CommandLineTool()
     try tool.produceOrders()
-    let process = tool.process([
+    let process = try tool.start([
       "run", OrderFixture.topology, "--log", tool.log, "--state", tool.state,
     ])
-    try process.run()
     defer {
-      process.terminate()
-      process.waitUntilExit()
+      process.kill(SIGTERM)
+      process.wait()
     }
     let wait = ["--wait-for", "order-events-0@8", "--timeout", "60s"]
     #expect(

@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 import KafkaLog
 import MockCluster
@@ -93,15 +94,14 @@ import Testing
     }
     try tool.succeed("produce", OrderFixture.topic, "--log", cluster.url, input: lines)
     for target in stride(from: Offset(300), to: 1_300, by: 200) {
-      let process = tool.process([
+      let process = try tool.start([
         "run", OrderFixture.topology, "--log", cluster.url, "--state", tool.state,
       ])
-      try process.run()
       // By position reached, not by sleeping: a reader waits until a commit shows it.
       let position = "\(OrderFixture.topic)-0@\(target)"
       _ = try tool.query("orders", "get", "o-0", "--wait-for", position, "--timeout", "60s")
-      kill(process.processIdentifier, SIGKILL)
-      process.waitUntilExit()
+      process.kill()
+      process.wait()
     }
     #expect(try run().status == 0)
     let whole = try undisturbed.run([

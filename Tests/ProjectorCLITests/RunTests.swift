@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 import Testing
 
@@ -22,31 +23,27 @@ import Testing
   func terminated(signal: Int32) throws {
     let tool = try CommandLineTool()
     try tool.produceOrders()
-    let process = tool.process([
+    let process = try tool.start([
       "run", OrderFixture.topology, "--log", tool.log, "--state", tool.state,
     ])
-    try process.run()
     // It has committed what there is, so it waits for more.
     let waited = try tool.query(
       "orders", "get", "o-3", "--wait-for", "order-events-0@8", "--timeout", "60s")
     #expect(waited.status == 0, "\(waited)")
-    kill(process.processIdentifier, signal)
-    process.waitUntilExit()
-    #expect(process.terminationReason == .exit)
-    #expect(process.terminationStatus == 0)
+    process.kill(signal)
+    #expect(process.wait() == .exit(0))
   }
 
   @Test("a second process on the same state is refused")
   func locked() throws {
     let tool = try CommandLineTool()
     try tool.produceOrders()
-    let process = tool.process([
+    let process = try tool.start([
       "run", OrderFixture.topology, "--log", tool.log, "--state", tool.state,
     ])
-    try process.run()
     defer {
-      process.terminate()
-      process.waitUntilExit()
+      process.kill(SIGTERM)
+      process.wait()
     }
     _ = try tool.query(
       "orders", "get", "o-1", "--wait-for", "order-events-0@0", "--timeout", "60s")

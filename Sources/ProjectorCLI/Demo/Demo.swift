@@ -1,4 +1,5 @@
 import ArgumentParser
+import ChildProcesses
 import EmbeddedLog
 import Glibc
 import OrderProjections
@@ -109,7 +110,7 @@ struct Demo: Verb {
     try out.write("2. Run it, and SIGKILL it half-way\n")
     try show(runArguments(state), out)
     let started = ContinuousClock.now
-    let first = try ChildProcess(runArguments(state), output: .discarded)
+    let first = try projector(runArguments(state), output: .discarded)
     let progress = ProgressBar("running", of: events)
     var done = 0
     while first.isRunning {
@@ -121,7 +122,8 @@ struct Demo: Verb {
       }
       usleep(5_000)
     }
-    if let status = first.wait() { try Self.expect(status, "the first run") }
+    let ended = first.wait()
+    if ended != .signal(SIGKILL) { try Self.expect(ended, "the first run") }
     progress.finish()
     let wasKilled = done >= events / 2
     done = try processed()
@@ -130,7 +132,7 @@ struct Demo: Verb {
         + "\(Self.seconds(since: started)); start it again:\n")
     try show(runArguments(state), out)
     let restarted = ContinuousClock.now
-    let second = try ChildProcess(runArguments(state), output: .discarded)
+    let second = try projector(runArguments(state), output: .discarded)
     while second.isRunning {
       progress.update(try processed())
       usleep(20_000)
@@ -194,13 +196,13 @@ struct Demo: Verb {
     try out.write("\n7. Digests, beside those of an undisturbed run\n")
     try show(runArguments(undisturbed), out)
     try Self.expect(
-      ChildProcess(runArguments(undisturbed), output: .discarded).wait(), "the undisturbed run")
+      projector(runArguments(undisturbed), output: .discarded).wait(), "the undisturbed run")
     var digests: [String] = []
     for state in [state, undisturbed] {
       let arguments = ["digest", Self.topologyName, "--state", state]
       try show(arguments, out)
-      let child = try ChildProcess(arguments, output: .captured)
-      let text = try child.output()
+      let child = try projector(arguments, output: .captured)
+      let text = String(decoding: try child.output(), as: UTF8.self)
       try Self.expect(child.wait(), "digest")
       try out.write(text)
       digests.append(text)
@@ -220,14 +222,32 @@ struct Demo: Verb {
 
   private func showOutput(_ arguments: [String], _ out: StandardOutput) throws {
     try show(arguments, out)
-    try Self.expect(ChildProcess(arguments).wait(), arguments[0])
+    try Self.expect(projector(arguments).wait(), arguments[0])
   }
 
-  private static func expect(_ status: Int32?, _ what: String) throws {
-    guard status != 0 else { return }
+  /// This program, run again; settings of our own environment stay here, so that the child does
+  /// what its arguments say.
+  private func projector(_ arguments: [String], output: ChildProcess.Output = .inherited) throws
+    -> ChildProcess
+  {
+    let variables = ProcessEnvironment.variables().filter { !$0.key.hasPrefix("PROJECTOR_") }
+    do {
+      return try ChildProcess(
+        "/proc/self/exe", arguments, environment: variables, output: output)
+    } catch {
+      throw Failure(.failed, "\(error)", at: "demo")
+    }
+  }
+
+  private static func expect(_ ending: ChildProcess.Ending, _ what: String) throws {
+    let how: String
+    switch ending {
+    case .exit(0): return
+    case .exit(let status): how = "status \(status)"
+    case .signal(let signal): how = "signal \(signal)"
+    }
     throw Failure(
-      .failed, "\(what) ended with \(status.map { "status \($0)" } ?? "a signal")", at: "demo",
-      todo: "its message is above")
+      .failed, "\(what) ended with \(how)", at: "demo", todo: "its message is above")
   }
 
   private static func seconds(since start: ContinuousClock.Instant) -> String {
