@@ -1,3 +1,4 @@
+import Foundation
 import StateStore
 import Testing
 
@@ -41,6 +42,19 @@ import Testing
     first = nil
     #expect(try Environment.open(directory.path).existingTable("t")?.name == "t")
     #expect(try second.existingTable("u") == nil)
+  }
+
+  @Test("a directory removed under an open environment and made again is another one")
+  func removedUnderneath() throws {
+    let old = try Environment.open(directory.path)
+    _ = try old.table("t")
+    for _ in 0..<8 {
+      try FileManager.default.removeItem(atPath: directory.path)
+      let new = try Environment.open(directory.path)
+      #expect(new !== old)
+      #expect(try new.existingTable("t") == nil)
+    }
+    #expect(try old.existingTable("t")?.name == "t")
   }
 
   @Test("a full map is an error that growing cures, without closing")

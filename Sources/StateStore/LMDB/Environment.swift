@@ -33,7 +33,10 @@ package final class Environment: @unchecked Sendable {
     }
   }
 
-  /// The device and inode of the directory: its identity under every path.
+  /// The device and inode of `data.mdb`: the environment's identity under every path.
+  ///
+  /// LMDB holds the file open, so its inode is nobody else's until it lets go; a directory's is
+  /// given to the next one as soon as it is removed, even under an environment still open.
   struct Identity: Hashable {
     let device: UInt
     let inode: UInt
@@ -93,25 +96,30 @@ package final class Environment: @unchecked Sendable {
     guard unsafe stat(directory, &status) == 0 else {
       throw StoreError(lmdb: errno, "opening the directory", store: directory)
     }
-    let identity = Identity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
     let (environment, isNew) = try opened.withLock { opened throws(StoreError) in
-      if let entry = opened[identity] { return (entry.environment, false) }
-      let environment = try Environment.openAnew(directory, identity, options)
-      opened[identity] = Entry(environment: environment)
+      let found = identity(of: directory)
+      if let found, let entry = opened[found] { return (entry.environment, false) }
+      if found == nil && !options.create {
+        throw StoreError(.missing, "no environment here", store: directory)
+      }
+      let environment = try Environment.openAnew(directory, options)
+      opened[environment.identity] = Entry(environment: environment)
       return (environment, true)
     }
     if isNew { try environment?.checkLength() }
     return environment
   }
 
-  private static func openAnew(
-    _ directory: String, _ identity: Identity, _ options: Options
-  ) throws(StoreError) -> Environment {
+  /// `nil` where there is no environment yet.
+  private static func identity(of directory: String) -> Identity? {
     var data = stat()
-    let exists = unsafe stat(directory + "/data.mdb", &data) == 0 && data.st_size > 0
-    if !exists && !options.create {
-      throw StoreError(.missing, "no environment here", store: directory)
-    }
+    guard unsafe stat(directory + "/data.mdb", &data) == 0, data.st_size > 0 else { return nil }
+    return Identity(device: UInt(data.st_dev), inode: UInt(data.st_ino))
+  }
+
+  private static func openAnew(
+    _ directory: String, _ options: Options
+  ) throws(StoreError) -> Environment {
     var created: OpaquePointer?
     var result = unsafe mdb_env_create(&created)
     guard result == MDB_SUCCESS, let handle = unsafe created else {
@@ -125,6 +133,10 @@ package final class Environment: @unchecked Sendable {
     guard result == MDB_SUCCESS else {
       unsafe mdb_env_close(handle)
       throw StoreError(lmdb: result, "opening the environment", store: directory)
+    }
+    guard let identity = identity(of: directory) else {
+      unsafe mdb_env_close(handle)
+      throw StoreError(.missing, "the environment was removed meanwhile", store: directory)
     }
     return unsafe Environment(directory: directory, identity: identity, handle: handle)
   }
