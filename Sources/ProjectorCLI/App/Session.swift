@@ -68,6 +68,8 @@ struct Session {
     options.threads = settings.number("threads") ?? options.threads
     options.budget.records = settings.number("commitRecords") ?? options.budget.records
     options.budget.age = settings.duration("commitAge") ?? options.budget.age
+    options.limits.perKey = settings.number("heldPerKey") ?? options.limits.perKey
+    options.limits.perTask = settings.number("heldPerTask") ?? options.limits.perTask
     // Measured: what an interval is about to write is a third of the memory that goes with it.
     if let memory = settings.size("memory") { options.budget.dirtyBytes = memory / 3 / count }
     return options

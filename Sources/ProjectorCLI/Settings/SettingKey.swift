@@ -37,6 +37,14 @@ struct SettingKey {
       guard let duration = Duration(text: text) else { return "write a duration, as 500ms" }
       return duration > .zero ? nil : "it must be longer than nothing"
     },
+    SettingKey(
+      name: "heldPerKey", summary: "records held for one key before they are dead letters",
+      standard: "1000"
+    ) { text in count(text, in: 1...1_000_000) },
+    SettingKey(
+      name: "heldPerTask", summary: "records held by a task before they are dead letters",
+      standard: "100000"
+    ) { text in count(text, in: 1...100_000_000) },
     SettingKey(name: "logLevel", summary: "least severe message to print", standard: "info") {
       Settings.level($0) == nil
         ? "write trace, debug, info, notice, warning, error or critical" : nil
