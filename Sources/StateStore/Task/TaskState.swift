@@ -71,13 +71,14 @@ package final class TaskState {
     self.held = try EntryStore("held", interval, index: 4)
     self.deadLetters = try EntryStore("deadLetters", interval, index: 5)
     self.seenIDs = try SeenIDs(interval, index: 6)
-    self.lock = lock
     self.participants = [space, outbox, journal, timers, held, deadLetters, seenIDs]
     let read = try ReadTransaction(environment)
     for entry in try TreeWalk.page(read.operations, catalog, limit: .max).entries {
       storedStores[String(decoding: entry.key, as: UTF8.self)] =
         String(decoding: entry.value, as: UTF8.self)
     }
+    // From here on `deinit` closes it: not before nothing can fail, or it would be closed twice.
+    self.lock = lock
   }
 
   deinit {
