@@ -123,7 +123,8 @@ do {
   case "run": try own(log, arguments[3]).run(untilEnd: true)
   case "rewind":
     let plan = try RewindPlan.make(
-      try CrashTopology.build(), to: .earliest, options: RewindOptions(), log: log)
+      try CrashTopology.build(), to: .earliest, options: RewindOptions(), log: log,
+      directory: StateDirectory(root: arguments[3], topology: "crash"))
     try own(log, arguments[3]).rewind(plan)
   default: try show(log, arguments[3])
   }

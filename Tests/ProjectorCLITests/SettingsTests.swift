@@ -38,8 +38,8 @@ import Testing
   }
 
   private static let keys =
-    "log, state, threads, memory, commitRecords, commitAge, heldPerKey, heldPerTask, logLevel, "
-    + "logFormat, kafka.NAME"
+    "log, state, threads, memory, commitRecords, commitAge, heldPerKey, heldPerTask, "
+    + "snapshotInterval, snapshotsKept, logLevel, logFormat, kafka.NAME"
 
   struct Wrong: CustomTestStringConvertible {
     let file: String?

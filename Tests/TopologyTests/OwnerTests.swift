@@ -98,7 +98,8 @@ struct OwnerTests {
     let owner = try setting.owner()
     try owner.rewind(
       try RewindPlan.make(
-        setting.topology, to: .earliest, options: RewindOptions(), log: setting.log))
+        setting.topology, to: .earliest, options: RewindOptions(), log: setting.log,
+        directory: setting.directory))
     #expect(try setting.directory.current() == 2)
     #expect(try setting.counts() == before)
     #expect(try setting.outputs() == 3_000)
@@ -221,7 +222,8 @@ struct OwnerTests {
     #expect(start?.code == .recordsGone)
     let rewind = #expect(throws: TaskError.self) {
       _ = try RewindPlan.make(
-        setting.topology, to: .earliest, options: RewindOptions(), log: setting.log)
+        setting.topology, to: .earliest, options: RewindOptions(), log: setting.log,
+        directory: setting.directory)
     }
     #expect(rewind?.code == .recordsGone)
     #expect(rewind?.topicPartition == TopicPartition("in", 0))

@@ -70,6 +70,10 @@ struct Session {
     options.budget.age = settings.duration("commitAge") ?? options.budget.age
     options.limits.perKey = settings.number("heldPerKey") ?? options.limits.perKey
     options.limits.perTask = settings.number("heldPerTask") ?? options.limits.perTask
+    if let interval = settings.duration("snapshotInterval") {
+      options.snapshots = SnapshotPolicy(
+        interval: interval, kept: settings.number("snapshotsKept") ?? 1)
+    }
     // Measured: what an interval is about to write is a third of the memory that goes with it.
     if let memory = settings.size("memory") { options.budget.dirtyBytes = memory / 3 / count }
     return options

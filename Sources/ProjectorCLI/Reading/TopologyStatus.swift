@@ -24,6 +24,9 @@ struct TopologyStatus {
   private(set) var deadLetters: Int64 = 0
   private(set) var views: [(name: String, rows: Int64)] = []
   private(set) var seenIDs = SeenIDSizes()
+  /// Commits that the oldest reader of any task lags behind: pages freed since are not used again.
+  private(set) var oldestReaderLag = 0
+  private(set) var snapshots: [SnapshotStatus] = []
 
   /// - Throws: ``StateStore/StoreError``, or a ``Failure`` where there is no state.
   static func read(_ directory: StateDirectory) throws -> TopologyStatus {
@@ -36,7 +39,9 @@ struct TopologyStatus {
     meta = try GenerationMeta.read(state.directory.directory(of: state.generation))
     for counter in Counter.allCases { counters[counter.name] = 0 }
     var rows: [String: Int64] = [:]
+    snapshots = try SnapshotStatus.all(in: state.directory)
     for task in state.tasks {
+      oldestReaderLag = max(oldestReaderLag, task.environment.oldestReaderLag)
       let (words, stores) = try task.read { (try $0.words(), try $0.stores()) }
       for counter in Counter.allCases {
         counters[counter.name, default: 0] += words["count/\(counter)"] ?? 0
@@ -110,6 +115,8 @@ struct TopologyStatus {
     text +=
       "seen ids \(seenIDs.ids.grouped) (\(ByteSize.rounded(seenIDs.memoryBytes)) of memory, "
       + "\(ByteSize.rounded(seenIDs.diskBytes)) on disk)\n"
+    text += "oldest reader \(oldestReaderLag.grouped) commits behind\n"
+    text += snapshots.map { $0.line + "\n" }.joined()
     text += views.map { "view \($0.name): \($0.rows.grouped) rows\n" }.joined()
     return text
   }
@@ -131,6 +138,8 @@ struct TopologyStatus {
     ids.add("memoryBytes", seenIDs.memoryBytes)
     ids.add("diskBytes", seenIDs.diskBytes)
     object.add("seenIds", json: ids.text)
+    object.add("oldestReaderLag", oldestReaderLag)
+    object.add("snapshots", json: JSONText.array(snapshots.map(\.json)))
     var rows = JSONText.Object()
     for view in views { rows.add(view.name, view.rows) }
     object.add("views", json: rows.text)

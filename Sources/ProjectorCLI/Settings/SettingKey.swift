@@ -45,6 +45,17 @@ struct SettingKey {
       name: "heldPerTask", summary: "records held by a task before they are dead letters",
       standard: "100000"
     ) { text in count(text, in: 1...100_000_000) },
+    SettingKey(
+      name: "snapshotInterval", summary: "time from one snapshot of the state to the next, or off",
+      standard: "1h"
+    ) { text in
+      if text == "off" { return nil }
+      guard let duration = Duration(text: text) else { return "write a duration, as 1h, or off" }
+      return duration > .zero ? nil : "it must be longer than nothing; off takes none"
+    },
+    SettingKey(
+      name: "snapshotsKept", summary: "newest snapshots that stay", standard: "2"
+    ) { text in count(text, in: 1...1_000) },
     SettingKey(name: "logLevel", summary: "least severe message to print", standard: "info") {
       Settings.level($0) == nil
         ? "write trace, debug, info, notice, warning, error or critical" : nil

@@ -8,8 +8,9 @@ struct Rewind: Verb {
   static let configuration = CommandConfiguration(
     abstract: "Rebuilds the state as of a position, and everything behind it.",
     discussion: """
-      A new generation fills while the present one goes on serving, then takes its place. Where a \
-      process runs the topology, that process does it.
+      A new generation fills while the present one goes on serving, then takes its place. It \
+      begins from the newest snapshot at or before the target, else from the log's start; \
+      --dry-run says which. Where a process runs the topology, that process does it.
       """)
 
   @Argument(help: "A registered topology.") var topology: String
@@ -18,7 +19,8 @@ struct Rewind: Verb {
       "earliest, a time, or TOPIC-PARTITION@OFFSET,…; partitions not named follow by time.",
       valueName: "target"))
   var to: String
-  @Flag(help: "Begin at the target with empty state.") var fromEmpty = false
+  @Flag(help: "Begin at the target with empty state; no snapshot, no journal.") var fromEmpty =
+    false
   @Flag(help: "Go on although records before the target are gone.") var allowTruncated = false
   @Flag(help: "Remove the generation that served before.") var dropPrevious = false
   @Flag(help: "Only say what would be done.") var dryRun = false
@@ -42,7 +44,8 @@ struct Rewind: Verb {
     let log = try session.openLog()
     defer { log.close() }
     let directory = try session.stateDirectory(of: topology)
-    let plan = try RewindPlan.make(graph, to: target, options: options, log: log)
+    let plan = try RewindPlan.make(
+      graph, to: target, options: options, log: log, directory: directory)
     if dryRun {
       for line in plan.lines { try session.output.write(line + "\n") }
       return

@@ -84,6 +84,16 @@ package struct TaskIdentity: Hashable, Sendable {
       generation: try number("generation"), ownerEpoch: try number("ownerEpoch"))
   }
 
+  /// Refuses a snapshot that the state of this identity cannot begin from; the generation may be
+  /// any.
+  ///
+  /// - Throws: ``StoreError``: `foreign`, `lineageChanged`.
+  package func check(snapshot: StateReader) throws(StoreError) {
+    var wanted = self
+    wanted.generation = snapshot.identity.generation
+    try wanted.check(stored: snapshot.identity, directory: snapshot.directory)
+  }
+
   /// Refuses stored state that is not of this identity.
   ///
   /// - Throws: ``StoreError``: `foreign`, `lineageChanged` with what changed per store.

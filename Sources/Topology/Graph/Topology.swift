@@ -1,3 +1,4 @@
+import StateStore
 import StreamCore
 
 /// A validated graph of operators: what `StreamsBuilder.build()` returns, a task instantiates and
@@ -27,6 +28,16 @@ public struct Topology: Sendable {
     let lines = above.sorted().map { "\(nodes[$0].name): \(nodes[$0].signature)" }
     let store = stores.first { $0.name == name }.map { ["store \($0.name): \($0.signature)"] } ?? []
     return (lines + store).joined(separator: "\n")
+  }
+
+  /// What the state of a task must say of itself.
+  func identity(
+    _ sub: SubTopology, partition: Int, of count: Int, generation: Int
+  ) -> TaskIdentity {
+    TaskIdentity(
+      topology: name, subtopology: String(sub.id), partition: partition, partitionCount: count,
+      lineage: Dictionary(uniqueKeysWithValues: sub.stores.map { ($0, lineage(ofStore: $0)) }),
+      generation: generation)
   }
 
   /// Names of all topics it produces to, the dead-letter topic included.

@@ -18,11 +18,13 @@ package struct RunOptions: Sendable {
   package var limitsByPartition: [TopicPartition: Offset] = [:]
   /// Where fresh tasks begin; a partition not named begins at the log's start.
   package var start: [TopicPartition: Offset] = [:]
-  /// Journal entries to follow instead of deciding, by task; `nil` decides.
-  package var replay: [TaskName: [[UInt8]]]?
-  /// Goes on although records that the state needs are gone.
+  /// Journal entries to follow instead of deciding; a task not named decides.
+  package var replay: [TaskName: [[UInt8]]] = [:]
+  /// Goes on although records that the state needs are gone; the state remembers that it lacks them.
   package var allowTruncated = false
   package var storeOptions = Environment.Options()
+  /// When the owner takes snapshots; `nil` for never.
+  package var snapshots: SnapshotPolicy?
 
   package init() {}
 }
@@ -95,17 +97,14 @@ package final class GenerationRun {
   private func openTask(_ sub: SubTopology, _ partition: Int, of count: Int) throws {
     let path = directory.task(generation, subTopology: sub.id, partition: partition)
     try DurableFile.makeDirectory(path)
-    let lineage = sub.stores.map { ($0, topology.lineage(ofStore: $0)) }
     let state = try TaskState.open(
       directory: path,
-      identity: TaskIdentity(
-        topology: topology.name, subtopology: String(sub.id), partition: partition,
-        partitionCount: count, lineage: Dictionary(uniqueKeysWithValues: lineage),
-        generation: generation), options: options.storeOptions)
+      identity: topology.identity(sub, partition: partition, of: count, generation: generation),
+      options: options.storeOptions)
     let shared = shared
     let task = try StreamTask(
       topology, sub, partition: partition, state: state, limits: options.limits,
-      replay: options.replay.map { $0[TaskName(subTopology: sub.id, partition: partition)] ?? [] },
+      replay: options.replay[TaskName(subTopology: sub.id, partition: partition)],
       retryWait: { shared.sleep($0) }, log: report)
     for input in task.inputs { try prepare(input, of: task) }
     let log = log
@@ -119,20 +118,20 @@ package final class GenerationRun {
     input.limit = options.limitsByPartition[input.topicPartition]
     if input.last == nil, input.position == 0 {
       input.begin(at: options.start[input.topicPartition] ?? offsets.lowerBound)
-      task.state.commitUnit()
       if offsets.lowerBound > 0 {
         report(
           "\(input.topicPartition) begins at offset \(offsets.lowerBound): what the log removed "
             + "before is not in the views")
       }
     }
-    let isCompacted =
-      topology.sources.first { $0.topic == input.topicPartition.topic }?.isCompacted ?? false
     try ResumeCheck.check(
-      offsets, for: input, isCompacted: isCompacted, allowTruncated: options.allowTruncated)
+      offsets, for: input, isCompacted: topology.isCompacted(input.topicPartition.topic),
+      allowTruncated: options.allowTruncated)
     if let last = input.last, offsets.lowerBound > last.offset {
       // Only later records remain: nothing says that the log is another, nothing that it is not.
       task.counters[.unverified] += 1
+      input.skip(to: offsets.lowerBound)
+    } else if offsets.lowerBound > input.position {
       input.skip(to: offsets.lowerBound)
     }
   }

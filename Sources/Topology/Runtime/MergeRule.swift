@@ -11,15 +11,21 @@ struct MergeRule {
   /// Inputs that are passed, as bits by order.
   private(set) var absent: UInt64 = 0
   private let journal: TaskJournal
+  /// A replayed decision that no record was taken by yet.
+  private var isFollowing = false
 
   init(journal: TaskJournal) { self.journal = journal }
 
   /// Takes the set that held at the last commit.
-  mutating func restore(absent: UInt64) { self.absent = absent }
+  mutating func restore(absent: UInt64) { (self.absent, isFollowing) = (absent, false) }
 
   /// The input whose record goes next; `nil` where one must be waited for or none has a record.
+  ///
+  /// - Throws: ``TaskError`` with `.diverged` where a replay cannot go on by its journal.
   mutating func next(_ inputs: [TaskInput]) throws -> TaskInput? {
-    if let replayed = journal.replayedAbsence(at: inputs) { absent = replayed }
+    if let replayed = journal.replayedAbsence(at: inputs) {
+      (absent, isFollowing) = (replayed, true)
+    }
     var chosen: (input: TaskInput, time: Timestamp?)?
     var ended: UInt64 = 0
     for input in inputs {
@@ -34,12 +40,27 @@ struct MergeRule {
       if let best = chosen, !comesFirst(time, before: best.time) { continue }
       chosen = (input, time)
     }
-    guard let chosen else { return nil }
-    if !journal.isReplaying, ended != absent {
-      absent = ended
-      journal.record(.absent(absent, positions: inputs.map(\.position)))
+    guard let chosen else {
+      if journal.isReplaying { try checkStall(inputs) }
+      return nil
+    }
+    let isDecision = journal.isReplaying ? isFollowing : ended != absent
+    if isDecision {
+      if !journal.isReplaying { absent = ended }
+      isFollowing = false
+      // A replay writes what it follows: the state it makes has the journal it was made by.
+      journal.record(.absent(absent, positions: inputs.map(\.recordPosition)))
     }
     return chosen.input
+  }
+
+  /// Nothing is waited for and nothing chosen: inputs passed by the journal must have no record.
+  private func checkStall(_ inputs: [TaskInput]) throws {
+    guard let input = inputs.first(where: { $0.hasRecord }) else { return }
+    throw TaskError(
+      .diverged, input.topicPartition, input.position,
+      "the journal does not say how to go on here: the log is not the one it was written beside; "
+        + "check --log, or rebuild without the journal with `rewind --to earliest --from-empty`")
   }
 
   /// Unknown time lies below every timestamp; at equal times the earlier input goes first.

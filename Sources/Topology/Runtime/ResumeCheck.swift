@@ -51,8 +51,7 @@ enum ResumeCheck {
     throw TaskError(
       .recordsGone, input.topicPartition, input.position,
       "records \(input.position) to \(offsets.lowerBound - 1) are gone: the log's first offset is "
-        + "\(offsets.lowerBound); restore a snapshot at or after it, or rewind with "
-        + "--allow-truncated to go on without them")
+        + "\(offsets.lowerBound); `rewind --to earliest --allow-truncated` goes on without them")
   }
 
   private static func diverged(_ input: TaskInput, _ what: String) -> TaskError {

@@ -59,6 +59,13 @@ package struct StateDirectory: Hashable, Sendable {
     }.sorted { ($0.0, $0.1) < ($1.0, $1.1) }
   }
 
+  /// Partitions that the serving generation has tasks of; `nil` where it has none yet.
+  package func partitions() throws(StoreError) -> [Int]? {
+    guard let generation = try current() else { return nil }
+    let partitions = Set(try tasks(of: generation).map(\.partition))
+    return partitions.isEmpty ? nil : partitions.sorted()
+  }
+
   /// Names in a directory, without hidden ones; empty where there is none.
   package static func entries(_ path: String) throws(StoreError) -> [String] {
     guard let directory = unsafe opendir(path) else {
@@ -129,32 +136,31 @@ package struct GenerationMeta: Hashable, Sendable {
   package var status: Status
   /// RFC 3339.
   package var created: String
+  /// The id of the request that asked for it, so that a repeated one is answered and not carried
+  /// out again; `nil` for one that nobody waits for.
+  package var request: String?
 
-  package init(status: Status, created: String) {
+  package init(status: Status, created: String, request: String? = nil) {
     self.status = status
     self.created = created
+    self.request = request
   }
 
   package func write(to directory: String) throws(StoreError) {
-    let text = "{\"status\":\"\(status.rawValue)\",\"created\":\"\(created)\"}\n"
+    let request = request.map { ",\"request\":\"\($0)\"" } ?? ""
+    let text = "{\"status\":\"\(status.rawValue)\",\"created\":\"\(created)\"\(request)}\n"
     try DurableFile.write(text, to: "\(directory)/meta.json")
   }
 
   /// - Throws: ``StateStore/StoreError`` with `.corrupted` for a file that this engine did not write.
   package static func read(_ directory: String) throws(StoreError) -> GenerationMeta? {
     guard let text = try DurableFile.read("\(directory)/meta.json") else { return nil }
-    func field(_ name: String) -> String? {
-      let parts = text.split(separator: "\"", omittingEmptySubsequences: false)
-      guard let index = parts.firstIndex(of: Substring(name)), index + 2 < parts.count else {
-        return nil
-      }
-      return String(parts[index + 2])
-    }
-    guard let word = field("status"), let status = Status(rawValue: word),
-      let created = field("created")
+    let fields = StateFields(text)
+    guard let word = fields["status"], let status = Status(rawValue: word),
+      let created = fields["created"]
     else {
       throw StoreError(.corrupted, "\(directory)/meta.json says no status", store: "")
     }
-    return GenerationMeta(status: status, created: created)
+    return GenerationMeta(status: status, created: created, request: fields["request"])
   }
 }

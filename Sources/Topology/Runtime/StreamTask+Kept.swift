@@ -76,10 +76,8 @@ extension StreamTask {
     try openInterval()
     guard let bytes = try state.deadLetters.entry(number)?.bytes else { return nil }
     let entry = try KeptRecord(bytes)
-    if !journal.isReplaying {
-      journal.record(.deadLetterRetried(number: number, positions: inputs.map(\.position)))
-      state.commitUnit()
-    }
+    journal.record(.deadLetterRetried(number: number, positions: inputs.map(\.recordPosition)))
+    state.commitUnit()
     if entry.isFiring {
       markDirty()
       let wentThrough = try fireAgain(

@@ -39,7 +39,7 @@ extension StreamTask {
       do {
         let fate = try goThrough(run)
         commitUnit()
-        if attempts > 1 { recordRetry(attempts, succeeded: true) }
+        if attempts > 1 || journal.isReplaying { recordRetry(attempts, succeeded: true) }
         return fate
       } catch let signal as HoldSignal {
         rollbackUnit(run, to: streamTime)
@@ -55,7 +55,7 @@ extension StreamTask {
           attempts += 1
           continue
         }
-        if attempts > 1 { recordRetry(attempts, succeeded: false) }
+        if attempts > 1 || journal.isReplaying { recordRetry(attempts, succeeded: false) }
         let fate = try settle(failure, policy.action, attempts, run)
         commitUnit()
         return fate
@@ -128,7 +128,8 @@ extension StreamTask {
   }
 
   private func recordRetry(_ attempts: Int, succeeded: Bool) {
-    guard !journal.isReplaying else { return }
+    let attempts = journal.replayedAttempts(context.topicPartition, context.offset) ?? attempts
+    guard attempts > 1 else { return }
     journal.record(
       .retried(context.topicPartition, context.offset, attempts: attempts, succeeded: succeeded))
     state.commitUnit()

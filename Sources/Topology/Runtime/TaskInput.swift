@@ -38,7 +38,11 @@ final class TaskInput {
 
   private let words: Words
   /// Where a fresh state began: what a verification replays from.
+  private(set) var start: Offset = 0
+  /// Up to where records were passed over because the log had removed them; 0 if none ever were.
+  private(set) var gap: Offset = 0
   private let startSlot: Int
+  private let gapSlot: Int
   private let slots: (position: Int, time: Int, lastOffset: Int, lastTime: Int, lastHash: Int)
 
   init(_ topicPartition: TopicPartition, source: any SourceOperator, order: Int, words: Words)
@@ -56,6 +60,7 @@ final class TaskInput {
       try slot("lastTimestamp", .min), try slot("lastHash", 0)
     )
     startSlot = words.register("start/\(topicPartition)")
+    gapSlot = words.register("gap/\(topicPartition)")
     position = 0
     awaitsCheck = false
   }
@@ -63,6 +68,7 @@ final class TaskInput {
   /// Takes what the last commit stored.
   func restore() {
     position = words[slots.position]
+    (start, gap) = (words[startSlot], words[gapSlot])
     let time = words[slots.time]
     streamTime = time == .min ? nil : Timestamp(milliseconds: time)
     let offset = words[slots.lastOffset]
@@ -83,6 +89,7 @@ final class TaskInput {
   /// Puts position and times where the commit takes them from.
   func save() {
     words[slots.position] = position
+    (words[startSlot], words[gapSlot]) = (start, gap)
     words[slots.time] = streamTime?.milliseconds ?? .min
     guard let last else { return }
     words[slots.lastOffset] = last.offset
@@ -93,8 +100,13 @@ final class TaskInput {
   /// Where reading resumes: at the last record consumed, so that it can be compared.
   var fetchPosition: Offset { awaitsCheck ? last?.offset ?? position : position }
 
+  /// The first offset that a next record may have, the same whatever hidden offsets the last fetch
+  /// passed: what the journal names places by.
+  var recordPosition: Offset { last.map { $0.offset + 1 } ?? 0 }
+
   /// Goes on where the log still has records; the last one consumed is no longer there.
   func skip(to offset: Offset) {
+    if offset > position { gap = offset }
     position = max(position, offset)
     fetched = position
     awaitsCheck = false
@@ -104,7 +116,7 @@ final class TaskInput {
   func begin(at offset: Offset) {
     position = offset
     fetched = offset
-    words[startSlot] = offset
+    start = offset
   }
 
   /// Records at or beyond it are not taken; `nil` takes all.

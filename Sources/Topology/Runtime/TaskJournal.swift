@@ -3,7 +3,9 @@ import StreamCore
 
 /// Inputs of a task besides its records, written with what they decided.
 ///
-/// A replay of the same lineage takes each decision from here instead of deciding again.
+/// A replay of the same lineage takes each decision from here instead of deciding again, and writes
+/// it again, so that what it makes has a journal too. Places are named by the offset behind the last
+/// record taken of each input.
 final class TaskJournal {
   enum Entry: Hashable {
     /// From these positions on, the inputs of the set were passed at their ends.
@@ -52,7 +54,7 @@ final class TaskJournal {
   /// The recorded set of passed inputs that begins at the inputs' positions.
   func replayedAbsence(at inputs: [TaskInput]) -> UInt64? {
     guard next < decisions.count, case .absent(let set, let positions) = decisions[next],
-      positions == inputs.map(\.position)
+      positions == inputs.map(\.recordPosition)
     else { return nil }
     next += 1
     return set
@@ -62,7 +64,7 @@ final class TaskJournal {
   func replayedDeadLetter(at inputs: [TaskInput]) -> Int64? {
     guard next < decisions.count,
       case .deadLetterRetried(let number, let positions) = decisions[next],
-      positions == inputs.map(\.position)
+      positions == inputs.map(\.recordPosition)
     else { return nil }
     next += 1
     return number

@@ -72,19 +72,13 @@ package struct StateVerification {
     var options = options
     options.publishes = false
     options.partitions = Set(copies.map(\.identity.partition)).sorted()
-    options.replay = [:]
     for copy in copies {
-      let words = try copy.read { try $0.words() }
-      for (name, value) in words {
-        if let partition = Self.partition(name, "position/") {
-          options.limitsByPartition[partition] = value
-        } else if let partition = Self.partition(name, "start/") {
-          options.start[partition] = value
-        }
-      }
+      let progress = TaskProgress(words: try copy.read { try $0.words() })
+      options.limitsByPartition.merge(progress.positions) { $1 }
+      options.start.merge(progress.starts) { $1 }
       let task = TaskName(
         subTopology: Int(copy.identity.subtopology) ?? 0, partition: copy.identity.partition)
-      options.replay?[task] = try copy.read { try $0.journal() }
+      options.replay[task] = try copy.read { try $0.journal() }
     }
     try checkLog(options.start)
     let run = GenerationRun(
@@ -110,18 +104,21 @@ package struct StateVerification {
           + "verified against this log")
     }
   }
-
-  /// `order-events-3` behind a prefix.
-  static func partition(_ word: String, _ prefix: String) -> TopicPartition? {
-    guard word.hasPrefix(prefix) else { return nil }
-    return TopicPosition(parsing: "\(word.dropFirst(prefix.count))@0")?.topicPartition
-  }
 }
 
 /// Names a task within its topology.
-package struct TaskName: Hashable, Sendable {
+package struct TaskName: Hashable, Sendable, CustomStringConvertible {
   package let subTopology: Int
   package let partition: Int
+
+  /// As its directory is called: `SUBTOPOLOGY-PARTITION`.
+  package var description: String { "\(subTopology)-\(partition)" }
+
+  package init?(parsing text: String) {
+    let parts = text.split(separator: "-").compactMap { Int($0) }
+    guard parts.count == 2, "\(parts[0])-\(parts[1])" == text else { return nil }
+    self.init(subTopology: parts[0], partition: parts[1])
+  }
 
   package init(subTopology: Int, partition: Int) {
     self.subTopology = subTopology

@@ -10,8 +10,8 @@ extension GenerationRun {
   ///   effect, so that after a crash before the answer it is not carried out twice.
   package func retryDeadLetters(_ ids: [DeadLetterID]?, request: String? = nil) throws -> Reply {
     let tallies = try perform { task -> [String: Int]? in
-      let done = request.map { task.state.words.register("request/\($0)") }
-      if let done, task.state.words[done] != 0 { return nil }
+      let done = request.map { CarriedOutRequest($0, in: task.state.words) }
+      if let done, done.isKnown { return nil }
       let mine = ids.map {
         $0.filter { $0.subTopology == task.subTopology.id && $0.partition == task.partition }
       }
@@ -23,7 +23,7 @@ extension GenerationRun {
       }
       if let done {
         try task.openInterval()
-        task.state.words[done] = 1
+        done.note()
         task.state.commitUnit()
         task.markDirty()
       }
@@ -83,6 +83,34 @@ extension GenerationRun {
       try publisher?.recordPosition()
       publisher?.close()
     }
+  }
+}
+
+/// A request among the last ones that a task carried out, remembered in a ring of words by hashes
+/// of the ids: only those whose answers may have been lost can come again.
+private struct CarriedOutRequest {
+  private static let remembered = 16
+
+  private let hash: Int64
+  private let words: Words
+  private let slots: [Int]
+  private let nextSlot: Int
+
+  init(_ id: String, in words: Words) {
+    let bytes = Array(id.utf8)
+    // 0 is an empty place.
+    hash = Int64(bitPattern: max(1, hash64(bytes.span.bytes)))
+    self.words = words
+    slots = (0..<Self.remembered).map { words.register("request.\($0)") }
+    nextSlot = words.register("request.next")
+  }
+
+  var isKnown: Bool { slots.contains { words[$0] == hash } }
+
+  /// Inside the interval that has the effect.
+  func note() {
+    words[slots[Int(words[nextSlot]) % Self.remembered]] = hash
+    words[nextSlot] += 1
   }
 }
 

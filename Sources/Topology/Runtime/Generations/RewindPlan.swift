@@ -1,68 +1,86 @@
+import StateStore
 package import StreamCore
-
-/// Where a rewind goes back to.
-package enum RewindTarget: Hashable, Sendable {
-  case earliest
-  case time(Timestamp)
-  /// Partitions not named follow by the time of the first named record.
-  case offsets([TopicPartition: Offset])
-}
-
-package struct RewindOptions: Hashable, Sendable {
-  /// Begins at the target with empty state, instead of the state as of the target.
-  package var fromEmpty = false
-  /// Goes on although records before the target are gone.
-  package var allowTruncated = false
-  /// Removes the generation that served before, once the new one does.
-  package var dropPrevious = false
-
-  package init() {}
-}
 
 /// What a rewind will do, found without changing anything: the answer of `--dry-run`.
 package struct RewindPlan: Sendable {
   package let target: RewindTarget
   package let options: RewindOptions
-  /// Where the new generation begins to read, by partition.
+  /// Where a task of the new generation begins to read that has no snapshot to begin from.
   package let start: [TopicPartition: Offset]
   /// The state as of here is what was asked for; everything behind it follows.
   package let asOf: [TopicPartition: Offset]
+  /// The copies that tasks begin from; one not named begins from the log.
+  package let bases: [TaskName: SnapshotBase]
   package let lines: [String]
 
-  /// - Throws: ``TaskError`` with `.recordsGone` where records that are needed were removed, or
-  ///   ``StreamCore/LogError``.
+  /// - Throws: ``TaskError`` with `.recordsGone` where records that are needed were removed and no
+  ///   snapshot holds what they did, ``StateStore/StoreError`` or ``StreamCore/LogError``.
   package static func make(
-    _ topology: Topology, to target: RewindTarget, options: RewindOptions, log: any RecordLog
+    _ topology: Topology, to target: RewindTarget, options: RewindOptions, log: any RecordLog,
+    directory: StateDirectory
   ) throws -> RewindPlan {
-    var partitions: [TopicPartition] = []
-    for topic in topology.sources.map(\.topic) {
-      guard let description = try log.topic(topic) else {
-        throw LogError(
-          .topicMissing, "source topic '\(topic)' does not exist on \(log.url); a rebuild needs it")
-      }
-      partitions += (0..<description.partitions).map { TopicPartition(topic, $0) }
-    }
+    let tasks = try tasks(of: topology, log, directory)
+    let partitions = tasks.flatMap(\.inputs)
     let asOf = try positions(target, partitions, log)
     var start: [TopicPartition: Offset] = [:]
+    var bases: [TaskName: SnapshotBase] = [:]
     var lines: [String] = []
-    for partition in partitions {
-      let offsets = try log.offsets(of: partition)
-      let wanted = options.fromEmpty ? asOf[partition] ?? 0 : 0
-      let compacted =
-        topology.sources.first { $0.topic == partition.topic }?.isCompacted ?? false
-      if offsets.lowerBound > wanted, !options.allowTruncated, !compacted {
-        throw TaskError(
-          .recordsGone, partition, wanted,
-          "records before offset \(offsets.lowerBound) of \(partition) are gone: a rebuild would "
-            + "lack them; rewind with --allow-truncated to go on without them, or keep the state")
+    for task in tasks {
+      let inputs = try task.inputs.map { partition in
+        RewindInput(
+          partition: partition, log: try log.offsets(of: partition), asOf: asOf[partition] ?? 0,
+          isCompacted: topology.isCompacted(partition.topic))
       }
-      start[partition] = max(wanted, offsets.lowerBound)
-      let note = compacted ? " (compacted: superseded records may be missing)" : ""
-      lines.append(
-        "\(partition): read from \(start[partition] ?? 0), log \(offsets.lowerBound) to "
-          + "\(offsets.upperBound)\(note)")
+      if options.fromEmpty {
+        for input in inputs {
+          try input.check(from: input.asOf, allowTruncated: options.allowTruncated)
+          start[input.partition] = max(input.asOf, input.log.lowerBound)
+        }
+      } else {
+        let (usable, refused) = try SnapshotBase.all(of: task.identity, task.name, in: directory)
+        lines += refused.map { "task \(task.name): \($0)" }
+        let choice = RewindChoice(inputs: inputs, bases: usable)
+        bases[task.name] = try choice.base(for: target, allowTruncated: options.allowTruncated)
+        for input in inputs { start[input.partition] = input.log.lowerBound }
+      }
+      lines += inputs.map { $0.line(start[$0.partition] ?? 0, bases[task.name]) }
     }
-    return RewindPlan(target: target, options: options, start: start, asOf: asOf, lines: lines)
+    return RewindPlan(
+      target: target, options: options, start: start, asOf: asOf, bases: bases, lines: lines)
+  }
+
+  private struct Task {
+    let name: TaskName
+    let identity: TaskIdentity
+    let inputs: [TopicPartition]
+  }
+
+  /// The tasks here: of the partitions that the serving generation has, or of all.
+  private static func tasks(
+    of topology: Topology, _ log: any RecordLog, _ directory: StateDirectory
+  ) throws -> [Task] {
+    let here = try directory.partitions()
+    var tasks: [Task] = []
+    for sub in topology.subTopologies {
+      var count = 0
+      for topic in sub.topics {
+        guard let description = try log.topic(topic) else {
+          throw LogError(
+            .topicMissing,
+            "source topic '\(topic)' does not exist on \(log.url); a rebuild needs it"
+          )
+        }
+        count = max(count, description.partitions)
+      }
+      for partition in here ?? Array(0..<count) where partition < count {
+        tasks.append(
+          Task(
+            name: TaskName(subTopology: sub.id, partition: partition),
+            identity: topology.identity(sub, partition: partition, of: count, generation: 0),
+            inputs: sub.topics.map { TopicPartition($0, partition) }))
+      }
+    }
+    return tasks
   }
 
   private static func positions(

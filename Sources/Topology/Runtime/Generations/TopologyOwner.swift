@@ -7,15 +7,15 @@ import Synchronization
 package final class TopologyOwner {
   package let topology: Topology
   package let directory: StateDirectory
-  private let log: any RecordLog
-  private let options: RunOptions
+  let log: any RecordLog
+  let options: RunOptions
   private let clock: any WallClock
-  private let report: @Sendable (String) -> Void
+  let report: @Sendable (String) -> Void
   private let lock: OwnerLock
-  private let stopped = Mutex(false)
+  let stopped = Mutex(false)
   private let wake = WakeUp()
   /// Ends a rebuild that is filling a generation.
-  private let stopFill = Mutex<(@Sendable () -> Void)?>(nil)
+  let stopFill = Mutex<(@Sendable () -> Void)?>(nil)
 
   /// Takes the lock and finishes a swap that a crash left half-done.
   ///
@@ -31,6 +31,7 @@ package final class TopologyOwner {
     self.clock = clock
     self.report = report
     lock = try OwnerLock(directory)
+    try SnapshotStore(directory).removeLeftovers()
     try GenerationSwap(topology, directory, log).finishHalfDone()
   }
 
@@ -40,13 +41,22 @@ package final class TopologyOwner {
   package func run(untilEnd: Bool) throws {
     var limits: [TopicPartition: Offset] = [:]
     if untilEnd { limits = try endOffsets() }
+    let keeper = options.snapshots.map {
+      SnapshotKeeper(topology, directory, $0, clock: clock, report: report)
+    }
+    defer { keeper?.cancel() }
     while true {
       let run = try openCurrent(limits: limits)
       defer { run.close() }
       run.start { [wake] in wake.signal() }
       var hasSwapped = false
       while !hasSwapped {
-        guard let rewind = try drive(run) else { return }
+        guard let rewind = try drive(run, keeper) else {
+          if untilEnd, !stopped.withLock({ $0 }) { keeper?.finish(run) }
+          return
+        }
+        // A rebuild may begin from a snapshot: none comes or goes meanwhile.
+        keeper?.cancel()
         hasSwapped = try swap(rewind.plan, serving: run, answering: rewind.request)
       }
     }
@@ -61,12 +71,8 @@ package final class TopologyOwner {
   {
     let queue = RequestQueue(directory)
     do {
-      try rewind(plan, serving: serving)
-      try queue.answer(
-        request,
-        Reply(
-          succeeded: true,
-          message: "generation \(StateDirectory.name(try directory.current() ?? 0)) serves"))
+      try rewind(plan, serving: serving, request: request)
+      try queue.answer(request, Self.reply(serving: try directory.current() ?? 0))
       return true
     } catch {
       try queue.answer(request, Reply(succeeded: false, message: "\(error)"))
@@ -76,6 +82,10 @@ package final class TopologyOwner {
       report("the rebuild failed, the generation before it goes on: \(error)")
       return false
     }
+  }
+
+  private static func reply(serving generation: Int) -> Reply {
+    Reply(succeeded: true, message: "generation \(StateDirectory.name(generation)) serves")
   }
 
   /// Ends ``run(untilEnd:)`` after a commit; callable from any thread.
@@ -97,7 +107,10 @@ package final class TopologyOwner {
   }
 
   /// The serving generation, opened; the first one is created.
-  package func openCurrent(limits: [TopicPartition: Offset] = [:]) throws -> GenerationRun {
+  package func openCurrent(
+    limits: [TopicPartition: Offset] = [:], allowTruncated: Bool = false,
+    partitions: [Int]? = nil
+  ) throws -> GenerationRun {
     let generation: Int
     if let current = try directory.current() {
       generation = current
@@ -108,10 +121,12 @@ package final class TopologyOwner {
     }
     var options = options
     options.limitsByPartition = limits
+    options.allowTruncated = allowTruncated
+    options.partitions = options.partitions ?? partitions
     return try open(generation, options)
   }
 
-  private func open(_ generation: Int, _ options: RunOptions) throws -> GenerationRun {
+  func open(_ generation: Int, _ options: RunOptions) throws -> GenerationRun {
     let run = GenerationRun(
       topology, generation: generation, log: log, directory: directory, options: options,
       clock: clock, report: report)
@@ -119,10 +134,13 @@ package final class TopologyOwner {
     return run
   }
 
-  private func create(_ generation: Int, _ status: GenerationMeta.Status) throws {
+  func create(
+    _ generation: Int, _ status: GenerationMeta.Status, request: String? = nil
+  ) throws {
     let path = directory.directory(of: generation)
     try DurableFile.makeDirectory(path)
-    try GenerationMeta(status: status, created: clock.now().description).write(to: path)
+    try GenerationMeta(status: status, created: clock.now().description, request: request)
+      .write(to: path)
   }
 
   // MARK: Requests
@@ -130,22 +148,29 @@ package final class TopologyOwner {
   /// Drives a run on threads of its own and answers requests meanwhile.
   ///
   /// - Returns: a rewind that was asked for; the run then goes on, and it is the caller's to stop.
-  private func drive(_ run: GenerationRun) throws -> (plan: RewindPlan, request: String)? {
+  private func drive(
+    _ run: GenerationRun, _ keeper: SnapshotKeeper?
+  ) throws -> (plan: RewindPlan, request: String)? {
     let queue = RequestQueue(directory)
     var rewind: (RewindPlan, String)?
     while !run.hasEnded, rewind == nil {
       if stopped.withLock({ $0 }) { run.stop() }
       for request in try queue.pending() where rewind == nil {
-        if request.deadline < clock.now() {
+        if request.verb == "rewind", let generation = try generation(made: request) {
+          try queue.answer(request.id, Self.reply(serving: generation))
+        } else if request.deadline < clock.now() {
           try queue.answer(
-            request.id, Reply(succeeded: false, message: "expired before it was read"))
+            request.id, Reply(succeeded: false, message: "expired before it was carried out"))
         } else if request.verb == "rewind" {
           rewind = try plan(request, queue).map { ($0, request.id) }
         } else {
           try queue.answer(request.id, try carryOut(request, on: run))
         }
       }
-      if rewind == nil, !run.hasEnded { wake.sleep(atMost: .milliseconds(200)) }
+      if rewind == nil, !run.hasEnded {
+        if !run.isStopping { keeper?.tick(run) }
+        wake.sleep(atMost: .milliseconds(200))
+      }
     }
     if rewind == nil { try run.join() }
     return rewind
@@ -166,127 +191,10 @@ package final class TopologyOwner {
     do {
       return try RewindPlan.make(
         topology, to: try RewindTarget(parsing: request.arguments["to"] ?? "earliest"),
-        options: RewindOptions(request.arguments), log: log)
+        options: RewindOptions(request.arguments), log: log, directory: directory)
     } catch {
       try queue.answer(request.id, Reply(succeeded: false, message: "\(error)"))
       return nil
     }
   }
-
-  // MARK: Rewinding
-
-  /// Carries out a rewind without a running generation: the command line's way where nobody owns
-  /// the topology.
-  ///
-  /// - Throws: what stopped the rebuild; the old generation still serves then.
-  package func rewind(_ plan: RewindPlan) throws {
-    let serving = try openCurrent()
-    defer { serving.close() }
-    try rewind(plan, serving: serving)
-  }
-
-  /// Fills a new generation while the old one serves, then swaps them at a cut.
-  private func rewind(_ plan: RewindPlan, serving: GenerationRun) throws {
-    try removeUnfinished()
-    let number = (try directory.generations().max() ?? 0) + 1
-    try create(number, .unfinished)
-    // Most of the way while the old one still serves.
-    try fill(number, plan, to: try serving.positions())
-    serving.stop()
-    try serving.join()
-    try fill(number, plan, to: try serving.positions())
-    try GenerationSwap(topology, directory, log).perform(
-      from: serving, to: number, options: options)
-    if plan.options.dropPrevious {
-      serving.close()
-      try directory.remove(serving.generation)
-    }
-    report("generation \(StateDirectory.name(number)) serves")
-  }
-
-  /// Rebuilds that a crash interrupted start again from nothing.
-  private func removeUnfinished() throws {
-    for generation in try directory.generations() where try generation != directory.current() {
-      let meta = try GenerationMeta.read(directory.directory(of: generation))
-      if meta?.status != .retired { try directory.remove(generation) }
-    }
-  }
-
-  private func fill(_ number: Int, _ plan: RewindPlan, to cut: [TopicPartition: Offset]) throws {
-    var options = options
-    options.publishes = false
-    options.limitsByPartition = cut
-    options.start = plan.start
-    options.allowTruncated = true
-    let run = try open(number, options)
-    stopFill.withLock { $0 = run.stopper }
-    defer {
-      stopFill.withLock { $0 = nil }
-      run.close()
-    }
-    if !stopped.withLock({ $0 }) { try run.run() }
-    // A rebuild that was stopped stands short of the cut: it must not serve.
-    if stopped.withLock({ $0 }) {
-      throw TaskError(
-        .stopped, nil, nil, "the process was stopped during the rebuild; ask for it again")
-    }
-    for input in run.tasks.flatMap(\.inputs) where !input.hasReachedLimit {
-      throw TaskError(
-        .diverged, input.topicPartition, input.position,
-        "the log ends before the position of the state that serves: the rebuild lacks records and "
-          + "is not taken")
-    }
-  }
-}
-
-extension RewindTarget {
-  /// `earliest`, a time, or `TOPIC-PARTITION@OFFSET,…`.
-  ///
-  /// - Throws: ``StreamCore/LogError`` with `.invalid`.
-  package init(parsing text: String) throws(LogError) {
-    if text == "earliest" {
-      self = .earliest
-    } else if text.contains("@") {
-      var offsets: [TopicPartition: Offset] = [:]
-      for part in text.split(separator: ",") {
-        guard let position = TopicPosition(parsing: String(part)) else { throw Self.invalid(text) }
-        offsets[position.topicPartition] = position.offset
-      }
-      self = .offsets(offsets)
-    } else {
-      do { self = .time(try Timestamp(parsing: text)) } catch { throw Self.invalid(text) }
-    }
-  }
-
-  private static func invalid(_ text: String) -> LogError {
-    LogError(
-      .invalid,
-      "'\(text)' is no target: earliest, an RFC 3339 time or epoch milliseconds, or "
-        + "TOPIC-PARTITION@OFFSET separated by commas")
-  }
-}
-
-extension RewindOptions {
-  init(_ arguments: [String: String]) {
-    fromEmpty = arguments["fromEmpty"] == "true"
-    allowTruncated = arguments["allowTruncated"] == "true"
-    dropPrevious = arguments["dropPrevious"] == "true"
-  }
-}
-
-/// `TOPIC-PARTITION@OFFSET` as text.
-package struct TopicPosition: Hashable, Sendable, CustomStringConvertible {
-  package let topicPartition: TopicPartition
-  package let offset: Offset
-
-  package init?(parsing text: String) {
-    guard let at = text.lastIndex(of: "@"), let offset = Offset(text[text.index(after: at)...]),
-      let dash = text[..<at].lastIndex(of: "-"), dash != text.startIndex,
-      let partition = Int(text[text.index(after: dash)..<at]), partition >= 0
-    else { return nil }
-    topicPartition = TopicPartition(String(text[..<dash]), partition)
-    self.offset = offset
-  }
-
-  package var description: String { "\(topicPartition)@\(offset)" }
 }

@@ -1,0 +1,53 @@
+import StateStore
+import StreamCore
+
+/// A task's copy in a snapshot, from which a rebuild can begin.
+package struct SnapshotBase: Hashable, Sendable {
+  package let snapshot: Int
+  package let task: TaskName
+  package let directory: String
+  package let progress: TaskProgress
+
+  /// The usable copies of a task, oldest first, with why others are not.
+  ///
+  /// A copy is used if it is of the same topology, partition, format and lineage, and not ahead of
+  /// the state that serves; else it is as if it were not there.
+  static func all(
+    of identity: TaskIdentity, _ task: TaskName, in directory: StateDirectory
+  ) throws -> (usable: [SnapshotBase], refused: [String]) {
+    let store = SnapshotStore(directory)
+    let serving = try directory.current().flatMap { generation -> TaskProgress? in
+      let path = directory.task(
+        generation, subTopology: task.subTopology, partition: task.partition)
+      guard
+        try directory.tasks(of: generation).contains(where: {
+          $0 == (task.subTopology, task.partition)
+        })
+      else { return nil }
+      return try TaskProgress.read(path)
+    }
+    var usable: [SnapshotBase] = []
+    var refused: [String] = []
+    for number in try store.numbers() where try store.tasks(in: number).contains(task) {
+      let path = store.path(number, task)
+      do {
+        let base = SnapshotBase(
+          snapshot: number, task: task, directory: path,
+          progress: try progress(of: identity, path))
+        if base.progress.positions.allSatisfy({ $1 <= serving?.positions[$0] ?? $1 }) {
+          usable.append(base)
+        }
+      } catch let error as StoreError {
+        refused.append("snapshot \(StateDirectory.name(number)) is not used: \(error.message)")
+      }
+    }
+    return (usable, refused)
+  }
+
+  /// - Throws: ``StateStore/StoreError`` for a copy that a task of this identity cannot begin from.
+  static func progress(of identity: TaskIdentity, _ path: String) throws -> TaskProgress {
+    let reader = try StateReader.open(path)
+    try identity.check(snapshot: reader)
+    return try reader.read { TaskProgress(words: try $0.words()) }
+  }
+}
