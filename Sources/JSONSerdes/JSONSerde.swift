@@ -23,12 +23,10 @@ public struct JSONSerde<Value>: Serde {
 
   @inlinable
   public func serialize(_ value: Value, into bytes: inout [UInt8]) throws {
-    var writer = JSONWriter(appendingTo: bytes)
-    // Only the writer holds the array now, so appending does not copy it.
-    bytes = []
-    defer { bytes = writer.finish() }
+    var writer = JSONWriter()
     try write(value, &writer)
     if let failure = writer.failure { throw failure }
+    writer.finish(appendingTo: &bytes)
   }
 
   @inlinable

@@ -100,7 +100,7 @@ private func advance(
 private func writeAuditRow(
   _ key: String, _ event: OrderEvent, _ context: RecordContext, _ bytes: inout [UInt8]
 ) throws {
-  var writer = JSONWriter(appendingTo: exchange(&bytes, with: []))
+  var writer = JSONWriter()
   writer.beginObject()
   writer.field("sequenceNumber", context.sequenceNumber)
   writer.field("eventId", context.eventID)
@@ -111,7 +111,7 @@ private func writeAuditRow(
   writer.name("payload")
   context.withPayload { writer.value(json: $0) }
   writer.endObject()
-  bytes = writer.finish()
+  writer.finish(appendingTo: &bytes)
   // Line breaks of a JSON text are white space: without them a row is one line.
   if bytes.contains(0x0A) || bytes.contains(0x0D) { bytes.removeAll(where: isLineBreak) }
 }

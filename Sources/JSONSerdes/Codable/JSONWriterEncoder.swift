@@ -10,23 +10,22 @@ extension JSONWriter {
   /// - Throws: ``SerdeError`` where a container is used after its parent has gone on, for a
   ///   number without JSON (`nan`), or what the value throws.
   public mutating func value<Value: Encodable>(codable value: Value) throws {
-    let sink = EncodingSink(self)
+    let sink = EncodingSink()
+    swap(&sink.writer, &self)
+    defer { swap(&sink.writer, &self) }
     try sink.encode(value)
-    self = sink.writer
   }
 }
 
 /// The writer that all containers of one encoding share, and what is open in it.
 private final class EncodingSink {
-  var writer: JSONWriter
+  var writer = JSONWriter()
   /// Brackets not yet closed, outermost first.
   var open: [(isObject: Bool, id: Int)] = []
   private var lastID = 0
   private var written = false
   /// What a container that could not be made has to report.
   var failure: SerdeError?
-
-  init(_ writer: JSONWriter) { self.writer = writer }
 
   /// Opens a container and names it.
   func begin(isObject: Bool) -> Int {

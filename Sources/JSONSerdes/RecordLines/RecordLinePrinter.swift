@@ -9,8 +9,7 @@ public final class RecordLinePrinter {
   /// Appends one line with its end. `value` is JSON only where it is an object or array that
   /// stands on one line; else a string, where it is UTF-8; else Base64.
   public func append(_ record: ConsumerRecord, to bytes: inout [UInt8]) {
-    var writer = JSONWriter(appendingTo: bytes)
-    bytes = []
+    var writer = JSONWriter()
     writer.beginObject()
     writer.field("topic", record.topicPartition.topic)
     writer.field("partition", record.topicPartition.partition)
@@ -39,7 +38,7 @@ public final class RecordLinePrinter {
       }
     }
     writer.endObject()
-    bytes = writer.finish()
+    writer.finish(appendingTo: &bytes)
     bytes.append(0x0A)
   }
 

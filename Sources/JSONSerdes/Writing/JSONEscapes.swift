@@ -1,69 +1,103 @@
 /// Escapes of strings: only what must be, quote, backslash and control characters.
+@usableFromInline
 enum JSONEscapes {
-  /// Whether any byte needs an escape; eight at a time, as most have none.
+  /// The most bytes that one becomes: `\u001f`.
+  static let bytesMax = 6
+
+  /// Copies text that needs no escape; eight bytes at a time, as most has none.
+  ///
+  /// - Returns: whether it needs none; else what was copied is not to be used.
+  @inlinable
   @inline(__always)
-  static func areNeeded(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+  @unsafe
+  static func copyPlain(
+    _ text: UnsafeBufferPointer<UInt8>, to room: UnsafeMutablePointer<UInt8>
+  ) -> Bool {
     let count = text.count
-    guard let start = unsafe UnsafeRawPointer(text.baseAddress), count > 0 else { return false }
-    // SAFETY: every load below ends at `count` at the latest.
-    guard count >= 8 else {
-      // Loads that overlap cover all of a short text.
-      var word: UInt64
-      if count >= 4 {
-        word = unsafe UInt64(start.loadUnaligned(as: UInt32.self)) << 32
-        word |= unsafe UInt64(start.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self))
-      } else {
-        word = unsafe UInt64(start.load(as: UInt8.self)) &* 0x0101_0101_0101_0101
-        for position in 1..<max(count, 1) {
-          word = unsafe word << 8 | UInt64(start.load(fromByteOffset: position, as: UInt8.self))
-        }
+    guard let start = unsafe UnsafeRawPointer(text.baseAddress), count > 0 else { return true }
+    let room = UnsafeMutableRawPointer(room)
+    var found: UInt64 = 0
+    // SAFETY: words overlap rather than reach beyond `count`.
+    if count >= 8 {
+      var position = 0
+      while position < count - 8 {
+        let word = unsafe start.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+        unsafe room.storeBytes(of: word, toByteOffset: position, as: UInt64.self)
+        found |= marks(word)
+        position += 8
       }
-      return areNeeded(word)
+      let word = unsafe start.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+      unsafe room.storeBytes(of: word, toByteOffset: count - 8, as: UInt64.self)
+      found |= marks(word)
+    } else if count >= 4 {
+      let first = unsafe start.loadUnaligned(as: UInt32.self)
+      let last = unsafe start.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
+      unsafe room.storeBytes(of: first, as: UInt32.self)
+      unsafe room.storeBytes(of: last, toByteOffset: count - 4, as: UInt32.self)
+      found = marks(UInt64(first) << 32 | UInt64(last))
+    } else {
+      for position in 0..<count {
+        let byte = unsafe start.load(fromByteOffset: position, as: UInt8.self)
+        unsafe room.storeBytes(of: byte, toByteOffset: position, as: UInt8.self)
+        found |= marks(UInt64(byte) &* 0x0101_0101_0101_0101)
+      }
     }
-    var position = 0
-    while position + 8 < count {
-      let word = unsafe start.loadUnaligned(fromByteOffset: position, as: UInt64.self)
-      if areNeeded(word) { return true }
-      position += 8
-    }
-    return unsafe areNeeded(start.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self))
+    return found & 0x8080_8080_8080_8080 == 0
   }
 
+  /// Has the high bit of each byte that needs an escape, and of others only beside one of them.
+  @inlinable
   @inline(__always)
-  private static func areNeeded(_ word: UInt64) -> Bool {
+  static func marks(_ word: UInt64) -> UInt64 {
     // A borrow reaches the high bit of a byte below the one subtracted. (Bit Twiddling Hacks,
     // "Determine if a word has a byte less than n".)
     let ones: UInt64 = 0x0101_0101_0101_0101
     let (quote, backslash) = (word ^ (ones &* 0x22), word ^ (ones &* 0x5C))
-    let found =
-      ((word &- ones &* 0x20) & ~word) | ((quote &- ones) & ~quote)
-      | ((backslash &- ones) & ~backslash)
-    return found & (ones &* 0x80) != 0
+    return ((word &- ones &* 0x20) | (quote &- ones) | (backslash &- ones)) & ~word
   }
 
-  static func escaped(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(text.count + 16)
+  @unsafe
+  static func isASCII(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    var all: UInt8 = 0
+    for position in 0..<text.count { unsafe all |= text[position] }
+    return all < 0x80
+  }
+
+  /// Copies text with its escapes to room for ``bytesMax`` times as many bytes.
+  ///
+  /// - Returns: how many bytes it became.
+  @unsafe
+  static func copy(
+    _ text: UnsafeBufferPointer<UInt8>, to room: UnsafeMutablePointer<UInt8>
+  ) -> Int {
+    var count = 0
+    func put(_ byte: UInt8) {
+      unsafe room[count] = byte
+      count += 1
+    }
     for position in 0..<text.count {
       let byte = unsafe text[position]
       if byte >= 0x20 && byte != 0x22 && byte != 0x5C {
-        bytes.append(byte)
+        put(byte)
         continue
       }
-      bytes.append(0x5C)
+      put(0x5C)
       switch byte {
-      case 0x08: bytes.append(0x62)
-      case 0x09: bytes.append(0x74)
-      case 0x0A: bytes.append(0x6E)
-      case 0x0C: bytes.append(0x66)
-      case 0x0D: bytes.append(0x72)
-      case 0x22, 0x5C: bytes.append(byte)
+      case 0x08: put(0x62)
+      case 0x09: put(0x74)
+      case 0x0A: put(0x6E)
+      case 0x0C: put(0x66)
+      case 0x0D: put(0x72)
+      case 0x22, 0x5C: put(byte)
       default:
-        bytes += [0x75, 0x30, 0x30, 0x30 + byte >> 4]
+        put(0x75)
+        put(0x30)
+        put(0x30)
+        put(0x30 + byte >> 4)
         let low = byte & 15
-        bytes.append(low < 10 ? 0x30 + low : 0x57 + low)
+        put(low < 10 ? 0x30 + low : 0x57 + low)
       }
     }
-    return bytes
+    return count
   }
 }

@@ -1,36 +1,44 @@
 public import StreamCore
 
-/// Writes compact JSON to the end of an array of bytes, members in the order of the calls.
+/// Writes compact JSON, members in the order of the calls.
 ///
 ///     writer.beginObject()
 ///     writer.field("orderId", order.id)
 ///     writer.field("total", order.total)
 ///     writer.endObject()
-public struct JSONWriter {
-  /// Longer than what is written: appending byte by byte would check it each time.
-  private var buffer: [UInt8]
-  private var count: Int
-  /// Whether a comma goes before what comes next.
-  private var needsComma = false
+@safe
+public struct JSONWriter: ~Copyable {
+  // Memory of its own, so that a write costs a comparison with its end and no more. Invariant:
+  // `start ... end` is one allocation, and `next` lies in it; `reserve` comes before each write.
+  private var start: UnsafeMutablePointer<UInt8>
+  @usableFromInline var next: UnsafeMutablePointer<UInt8>
+  @usableFromInline var end: UnsafeMutablePointer<UInt8>
   /// The first value that JSON cannot express (`nan`, an infinity); null stands in its place, and
   /// ``JSONSerde`` throws this.
   public private(set) var failure: SerdeError?
 
-  /// - Parameter bytes: what is appended to.
-  public init(appendingTo bytes: consuming [UInt8] = []) {
-    count = bytes.count
-    buffer = bytes
+  public init() {
+    // Most rows fit, and malloc keeps blocks of this size at hand.
+    let capacity = 1_000
+    unsafe start = .allocate(capacity: capacity)
+    unsafe next = unsafe start
+    unsafe end = unsafe start + capacity
   }
 
-  /// What was appended to and what was written; the writer is then empty.
+  deinit { unsafe start.deallocate() }
+
+  /// What was written; the writer is then empty.
   public mutating func finish() -> [UInt8] {
-    // Swapped out, so that nobody else holds it and cutting it off copies nothing.
     var bytes: [UInt8] = []
-    swap(&bytes, &buffer)
-    bytes.removeLast(bytes.count - count)
-    count = 0
-    needsComma = false
+    finish(appendingTo: &bytes)
     return bytes
+  }
+
+  /// Appends what was written to `bytes`; the writer is then empty.
+  public mutating func finish(appendingTo bytes: inout [UInt8]) {
+    dropComma()
+    unsafe bytes.append(contentsOf: UnsafeBufferPointer(start: start, count: next - start))
+    unsafe next = unsafe start
   }
 
   public mutating func beginObject() { open(0x7B) }
@@ -39,16 +47,25 @@ public struct JSONWriter {
   public mutating func endArray() { close(0x5D) }
 
   /// The name of the value written next.
+  // Inlined always: where the name is a constant, its check is made by the compiler, and writing
+  // it is a few stores.
+  @inlinable
+  @inline(__always)
   public mutating func name(_ name: StaticString) {
-    unsafe quoted(
-      UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), isName: true)
+    let text = unsafe UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+    unsafe reserve(text.count + 3)
+    guard unsafe JSONEscapes.copyPlain(text, to: next + 1) else {
+      return unsafe escaped(text, 0x3A)
+    }
+    unsafe quote(text.count, 0x3A)
   }
 
   /// As ``name(_:)`` for a name known only at run time.
-  public mutating func name(dynamic name: String) { text(name, isName: true) }
+  public mutating func name(dynamic name: String) { text(name, 0x3A) }
 
   /// A name and its value.
   @inlinable
+  @inline(__always)
   public mutating func field(_ name: StaticString, _ value: some JSONEncodable) {
     self.name(name)
     value.encode(to: &self)
@@ -56,53 +73,50 @@ public struct JSONWriter {
 
   /// As ``field(_:_:)``, or nothing where the value is `nil`: absent, not null.
   @inlinable
+  @inline(__always)
   public mutating func field(_ name: StaticString, ifPresent value: (some JSONEncodable)?) {
     if let value { field(name, value) }
   }
 
   // MARK: Values
 
-  public mutating func null() { literal("null") }
-  public mutating func value(_ value: Bool) { literal(value ? "true" : "false") }
-  public mutating func value(_ value: String) { text(value, isName: false) }
+  public mutating func null() { literal("null,") }
+  public mutating func value(_ value: Bool) { value ? literal("true,") : literal("false,") }
+  public mutating func value(_ value: String) { text(value, 0x2C) }
   public mutating func value(_ value: Int64) { integer(value) }
+
+  /// Text in UTF-8, with U+FFFD in place of bytes that are none.
+  public mutating func value(utf8 bytes: RawSpan) {
+    unsafe bytes.withUnsafeBytes { bytes in
+      let text = unsafe bytes.bindMemory(to: UInt8.self)
+      if unsafe JSONEscapes.isASCII(text) { return unsafe quoted(text, 0x2C) }
+      unsafe value(String(decoding: text, as: UTF8.self))
+    }
+  }
 
   /// A whole number of any type of up to 64 bits.
   public mutating func integer(_ value: some FixedWidthInteger) {
-    var rest = UInt64(truncatingIfNeeded: value.magnitude)
-    let isNegative = value < 0
-    unsafe put(20) { room in
-      // Filled from the right, then moved.
-      var first = 20
-      repeat {
-        first -= 1
-        unsafe room[first] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
-        rest /= 10
-      } while rest != 0
-      if isNegative {
-        first -= 1
-        unsafe room[first] = 0x2D
-      }
-      unsafe room.update(from: room + first, count: 20 - first)
-      return 20 - first
-    }
+    unsafe reserve(22)
+    if value < 0 { unsafe put(0x2D) }
+    unsafe next += DecimalDigits.write(UInt64(truncatingIfNeeded: value.magnitude), to: next)
+    unsafe put(0x2C)
   }
 
   /// All digits of the scale, never through a double.
   public mutating func value(_ value: Decimal) {
-    unsafe put(Decimal.textBytesMax) { unsafe value.write(to: $0) }
+    unsafe reserve(Decimal.textBytesMax + 1)
+    unsafe next += value.write(to: next)
+    unsafe put(0x2C)
   }
 
   public mutating func value(_ value: Instant) {
-    unsafe put(Instant.textBytesMax + 2) { room in
-      unsafe Self.quote(room, unsafe value.write(to: room + 1))
-    }
+    unsafe reserve(Instant.textBytesMax + 3)
+    unsafe quote(value.write(to: next + 1), 0x2C)
   }
 
   public mutating func value(_ value: Timestamp) {
-    unsafe put(Timestamp.textBytesMax + 2) { room in
-      unsafe Self.quote(room, unsafe value.write(to: room + 1))
-    }
+    unsafe reserve(Timestamp.textBytesMax + 3)
+    unsafe quote(value.write(to: next + 1), 0x2C)
   }
 
   /// The shortest text of a finite number; any other is a ``failure``.
@@ -118,103 +132,105 @@ public struct JSONWriter {
   /// A value as it stands; the caller answers for its being JSON.
   public mutating func value(json: RawSpan) {
     unsafe json.withUnsafeBytes { json in
-      guard let start = unsafe json.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
-      unsafe put(json.count) { room in
-        unsafe room.update(from: start, count: json.count)
-        return json.count
-      }
+      unsafe reserve(json.count + 1)
+      unsafe UnsafeMutableRawBufferPointer(start: next, count: json.count).copyMemory(from: json)
+      unsafe next += json.count
+      unsafe put(0x2C)
     }
   }
 
   // MARK: Details
 
-  private static let zeros = [UInt8](repeating: 0, count: 1024)
-
-  /// Writes a comma where one is due, and what `body` writes into room for `size` bytes.
+  /// Makes room for `size` bytes.
+  @inlinable
   @inline(__always)
-  private mutating func put(
-    _ size: Int, comma: Bool = true, _ body: (UnsafeMutablePointer<UInt8>) -> Int
-  ) {
-    if count + size + 1 > buffer.count { grow(size + 1) }
-    let separator = needsComma ? 1 : 0
-    let position = count
-    count += unsafe buffer.withUnsafeMutableBufferPointer { buffer in
-      let room = unsafe buffer.baseAddress.unsafelyUnwrapped + position
-      unsafe room.pointee = 0x2C
-      return unsafe separator + body(room + separator)
-    }
-    needsComma = comma
+  @unsafe
+  mutating func reserve(_ size: Int) {
+    if unsafe end - next < size { grow(size) }
   }
 
+  @usableFromInline
   @inline(never)
-  private mutating func grow(_ size: Int) {
-    // What is reserved, where it is enough: an array written again and again is not moved again.
-    let free = buffer.capacity - buffer.count
-    var more = free >= size ? max(size, min(free, 1024)) : max(size, buffer.count, 256)
-    while more > 0 {
-      let zeros = Self.zeros[..<min(more, Self.zeros.count)]
-      buffer.append(contentsOf: zeros)
-      more -= zeros.count
-    }
+  mutating func grow(_ size: Int) {
+    let count = unsafe next - start
+    let capacity = unsafe max((end - start) * 2, count + size)
+    let grown = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+    unsafe grown.initialize(from: start, count: count)
+    unsafe start.deallocate()
+    unsafe start = unsafe grown
+    unsafe next = unsafe grown + count
+    unsafe end = unsafe grown + capacity
+  }
+
+  /// Writes a byte for which there is room.
+  @inline(__always)
+  @unsafe
+  private mutating func put(_ byte: UInt8) {
+    unsafe next.pointee = byte
+    unsafe next += 1
   }
 
   private mutating func open(_ bracket: UInt8) {
-    unsafe put(1, comma: false) { room in
-      unsafe room.pointee = bracket
-      return 1
-    }
+    unsafe reserve(1)
+    unsafe put(bracket)
   }
 
   private mutating func close(_ bracket: UInt8) {
-    needsComma = false
-    unsafe put(1) { room in
-      unsafe room.pointee = bracket
-      return 1
-    }
+    dropComma()
+    unsafe reserve(2)
+    unsafe put(bracket)
+    unsafe put(0x2C)
   }
 
-  private mutating func literal(_ text: StaticString) {
-    unsafe put(5) { room in
-      unsafe room.update(from: text.utf8Start, count: text.utf8CodeUnitCount)
-      return text.utf8CodeUnitCount
-    }
-  }
-
-  /// Puts quotes around `count` bytes behind the first of `room`.
-  private static func quote(_ room: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int {
-    unsafe room[0] = 0x22
-    unsafe room[count + 1] = 0x22
-    return count + 2
-  }
-
-  private mutating func text(_ text: String, isName: Bool) {
-    let done: Void? = unsafe text.utf8.withContiguousStorageIfAvailable {
-      unsafe quoted($0, isName: isName)
-    }
-    guard done == nil else { return }
-    let bytes = Array(text.utf8)
-    unsafe bytes.withUnsafeBufferPointer { unsafe quoted($0, isName: isName) }
-  }
-
-  private mutating func quoted(_ text: UnsafeBufferPointer<UInt8>, isName: Bool) {
-    guard unsafe !JSONEscapes.areNeeded(text) else {
-      let escaped = unsafe JSONEscapes.escaped(text)
-      return unsafe escaped.withUnsafeBufferPointer { unsafe plain($0, isName: isName) }
-    }
-    unsafe plain(text, isName: isName)
+  /// Takes back the comma that each value has behind it.
+  @inline(__always)
+  private mutating func dropComma() {
+    if unsafe next > start && next[-1] == 0x2C { unsafe next -= 1 }
   }
 
   @inline(__always)
-  private mutating func plain(_ text: UnsafeBufferPointer<UInt8>, isName: Bool) {
-    unsafe put(text.count + 3, comma: !isName) { room in
-      if let start = text.baseAddress {
-        unsafe (room + 1).update(from: start, count: text.count)
-      }
-      let count = unsafe Self.quote(room, text.count)
-      guard isName else { return count }
-      unsafe room[count] = 0x3A
-      return count + 1
+  private mutating func literal(_ text: StaticString) {
+    unsafe reserve(text.utf8CodeUnitCount)
+    unsafe next.initialize(from: text.utf8Start, count: text.utf8CodeUnitCount)
+    unsafe next += text.utf8CodeUnitCount
+  }
+
+  /// Puts quotes around the `count` bytes behind the next one, and `last` behind them.
+  @inlinable
+  @inline(__always)
+  @unsafe
+  mutating func quote(_ count: Int, _ last: UInt8) {
+    unsafe next[0] = 0x22
+    unsafe next[count + 1] = 0x22
+    unsafe next[count + 2] = last
+    unsafe next += count + 3
+  }
+
+  @inline(__always)
+  private mutating func text(_ text: String, _ last: UInt8) {
+    // Not `withUTF8`: that takes a copy, which is counted.
+    let done: Void? = unsafe text.utf8.withContiguousStorageIfAvailable { unsafe quoted($0, last) }
+    guard done == nil else { return }
+    let bytes = Array(text.utf8)
+    unsafe bytes.withUnsafeBufferPointer { unsafe quoted($0, last) }
+  }
+
+  @inline(__always)
+  @unsafe
+  private mutating func quoted(_ text: UnsafeBufferPointer<UInt8>, _ last: UInt8) {
+    unsafe reserve(text.count + 3)
+    guard unsafe JSONEscapes.copyPlain(text, to: next + 1) else {
+      return unsafe escaped(text, last)
     }
+    unsafe quote(text.count, last)
+  }
+
+  @usableFromInline
+  @inline(never)
+  @unsafe
+  mutating func escaped(_ text: UnsafeBufferPointer<UInt8>, _ last: UInt8) {
+    unsafe reserve(text.count * JSONEscapes.bytesMax + 3)
+    unsafe quote(JSONEscapes.copy(text, to: next + 1), last)
   }
 }
 

@@ -148,6 +148,7 @@ extension Instant: CustomStringConvertible {
     let (year, month, day) = CivilDate.date(days: shifted / 86_400 - 719_528)
     let second = shifted % 86_400
     @inline(__always) func put(_ number: Int, _ position: Int, _ separator: UInt8) {
+      let number = UInt32(truncatingIfNeeded: number)
       unsafe text[position] = 0x30 + UInt8(truncatingIfNeeded: number / 10)
       unsafe text[position + 1] = 0x30 + UInt8(truncatingIfNeeded: number % 10)
       unsafe text[position + 2] = separator
@@ -164,13 +165,12 @@ extension Instant: CustomStringConvertible {
     }
     put(second % 60, 17, 0x2E)
     var position = 20
-    var rest = nanoseconds
-    var unit: Int32 = 100_000_000
+    var rest = UInt64(truncatingIfNeeded: nanoseconds)
     while rest > 0 {
-      unsafe text[position] = 0x30 + UInt8(truncatingIfNeeded: rest / unit)
+      rest *= 10
+      unsafe text[position] = 0x30 + UInt8(truncatingIfNeeded: rest / 1_000_000_000)
       position += 1
-      rest %= unit
-      unit /= 10
+      rest %= 1_000_000_000
     }
     unsafe text[position] = 0x5A
     return position + 1

@@ -126,35 +126,38 @@ extension Decimal: CustomStringConvertible, LosslessStringConvertible {
 
   /// Writes the text of ``description`` to room for ``textBytesMax`` bytes; how many it has.
   package func write(to text: UnsafeMutablePointer<UInt8>) -> Int {
-    let magnitude = coefficient.magnitude
-    // Words are divided several times faster than 128 bits: 18 digits at a time.
-    let fits = magnitude <= UInt128(UInt64.max)
-    var high = fits ? 0 : magnitude / Self.wordDigits
-    var word = UInt64(truncatingIfNeeded: fits ? magnitude : magnitude % Self.wordDigits)
-    var first = Self.textBytesMax
-    var digits = 0
-    // One digit at least stands before the point.
-    while word != 0 || high != 0 || digits <= scale {
-      if digits == scale, scale > 0 {
-        first -= 1
-        unsafe text[first] = 0x2E
-      }
-      first -= 1
-      unsafe text[first] = 0x30 + UInt8(truncatingIfNeeded: word % 10)
-      word /= 10
-      digits += 1
-      if digits % 18 == 0, high != 0 {
-        word = UInt64(truncatingIfNeeded: high % Self.wordDigits)
-        high /= Self.wordDigits
-      }
-    }
+    var start = 0
     if coefficient < 0 {
-      first -= 1
-      unsafe text[first] = 0x2D
+      unsafe text[0] = 0x2D
+      start = 1
     }
-    let count = Self.textBytesMax - first
-    unsafe text.update(from: text + first, count: count)
-    return count
+    // One digit at least stands before the point.
+    let end = unsafe start + Self.write(coefficient.magnitude, atLeast: scale + 1, to: text + start)
+    if scale == 0 { return end }
+    var position = end
+    for _ in 0..<scale {
+      unsafe text[position] = text[position - 1]
+      position -= 1
+    }
+    unsafe text[position] = 0x2E
+    return end + 1
+  }
+
+  /// Writes a number with `atLeast` digits or more; how many it has.
+  private static func write(
+    _ magnitude: UInt128, atLeast: Int, to text: UnsafeMutablePointer<UInt8>
+  ) -> Int {
+    if magnitude <= UInt128(UInt64.max) {
+      let word = UInt64(truncatingIfNeeded: magnitude)
+      let count = max(atLeast, DecimalDigits.count(word))
+      unsafe DecimalDigits.fill(text, count, word)
+      return count
+    }
+    // Words are divided several times faster than 128 bits: 18 digits at a time.
+    let (high, low) = magnitude.quotientAndRemainder(dividingBy: wordDigits)
+    let count = unsafe write(high, atLeast: atLeast - 18, to: text)
+    unsafe DecimalDigits.fill(text + count, 18, UInt64(truncatingIfNeeded: low))
+    return count + 18
   }
 }
 
