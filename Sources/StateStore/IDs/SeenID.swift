@@ -38,7 +38,7 @@ struct IDPlace {
 
   /// Appends the record of an id, in one step.
   func append(behind hash: Hash128, to bytes: inout [UInt8]) {
-    unsafe withUnsafeTemporaryAllocation(byteCount: IDRecord.bytes, alignment: 1) { room in
+    unsafe bytes.appendRoom(IDRecord.bytes) { room in
       unsafe room.storeBytes(of: hash.high.bigEndian, toByteOffset: 0, as: UInt64.self)
       unsafe room.storeBytes(of: hash.low.bigEndian, toByteOffset: 8, as: UInt64.self)
       let high = UInt16(truncatingIfNeeded: head >> 32)
@@ -46,7 +46,6 @@ struct IDPlace {
       let low = UInt32(truncatingIfNeeded: head)
       unsafe room.storeBytes(of: low.bigEndian, toByteOffset: 18, as: UInt32.self)
       unsafe room.storeBytes(of: valueHash.bigEndian, toByteOffset: 22, as: UInt32.self)
-      unsafe bytes.append(contentsOf: UnsafeRawBufferPointer(room))
     }
   }
 

@@ -3,17 +3,19 @@
 @usableFromInline
 final class IndexCore {
   private struct Change {
-    let start: Int
-    let firstEnd: Int
-    let end: Int
-    let number: Int64
+    let start: Int32
+    let firstEnd: Int32
+    let end: Int32
     let isDeletion: Bool
+    let number: Int64
   }
 
   let name: String
   let table: Table
   let counts: Table
-  private let noted = OwnedState((arena: [UInt8](), changes: [Change]()))
+  /// The entries of the changes, one behind the other.
+  @usableFromInline let arena = OwnedState([UInt8]())
+  private let changes = OwnedState([Change]())
 
   init(_ name: String, table: Table, counts: Table) {
     self.name = name
@@ -23,93 +25,69 @@ final class IndexCore {
 
   /// Notes what the difference of the stored row's entry and the new one's needs. Both are without
   /// the key; where the first component's end is negative, the row is not in the index.
+  ///
+  /// - Parameters:
+  ///   - start: where the new entry, or what there is of it, begins in the arena; it is its last.
+  ///   - number: the row's, which the entry points to.
   func noteDifference(
     _ space: KeySpace, _ entry: Int, _ number: Int64, _ storedBytes: [UInt8],
-    _ stored: Range<Int>, _ storedFirst: Int, _ new: [UInt8], _ newFirst: Int
+    _ stored: Range<Int>, _ storedFirst: Int, _ start: Int, _ first: Int
   ) {
     let stored = storedBytes.raw.extracting(stored)
-    if storedFirst >= 0 {
-      if newFirst >= 0 && equal(stored, new.raw) { return }
-      note(stored, storedFirst, space, entry, number, isDeletion: true)
+    if first < 0 {
+      arena.value.removeLast(arena.value.count - start)
+    } else {
+      if storedFirst >= 0, Self.hasEnd(arena.value, from: start, equalTo: stored) {
+        arena.value.removeLast(stored.byteCount)
+        return
+      }
+      close(start, first - start, space, entry, number, isDeletion: false)
     }
-    if newFirst >= 0 { note(new.raw, newFirst, space, entry, number, isDeletion: false) }
+    guard storedFirst >= 0 else { return }
+    let start = arena.value.count
+    arena.value.append(stored)
+    close(start, storedFirst, space, entry, number, isDeletion: true)
   }
 
-  private func note(
-    _ bytes: RawSpan, _ first: Int, _ space: KeySpace, _ entry: Int, _ number: Int64,
-    isDeletion: Bool
+  private static func hasEnd(_ bytes: [UInt8], from start: Int, equalTo other: RawSpan) -> Bool {
+    equal(bytes.raw.extracting(start...), other)
+  }
+
+  /// Ends the arena's last entry with its key.
+  private func close(
+    _ start: Int, _ first: Int, _ space: KeySpace, _ entry: Int, _ number: Int64, isDeletion: Bool
   ) {
-    let start = noted.value.arena.count
-    unsafe bytes.withUnsafeBytes { unsafe noted.value.arena.append(contentsOf: $0) }
-    space.keys.append(entry, to: &noted.value.arena)
-    noted.value.changes.append(
+    space.appendKey(entry, to: &arena.value)
+    changes.value.append(
       Change(
-        start: start, firstEnd: start + first, end: noted.value.arena.count, number: number,
-        isDeletion: isDeletion))
+        start: Int32(truncatingIfNeeded: start),
+        firstEnd: Int32(truncatingIfNeeded: start + first),
+        end: Int32(truncatingIfNeeded: arena.value.count), isDeletion: isDeletion, number: number))
   }
 
   func forget() {
-    noted.value.arena.removeAll(keepingCapacity: true)
-    noted.value.changes.removeAll(keepingCapacity: true)
+    arena.value.removeAll(keepingCapacity: true)
+    changes.value.removeAll(keepingCapacity: true)
   }
 
   /// Applies what was noted, in key order, and forgets it.
   func flush(_ transaction: Transaction) throws(StoreError) {
     defer { forget() }
-    let arena = noted.value.arena
-    var changes = noted.value.changes
-    if changes.isEmpty { return }
-    sort(&changes, arena)
-    try writeEntries(transaction, arena, changes)
-    try writeCounts(transaction, arena, changes)
-  }
-
-  /// Puts them in key order; the prefixes, side by side, decide most comparisons.
-  private func sort(_ changes: inout [Change], _ arena: [UInt8]) {
-    struct Prefixed {
-      /// The eight bytes behind what all keys begin with; short ones end with zeros.
-      let prefix: UInt64
-      let position: Int
-    }
-    guard let first = changes.first else { return }
-    let bytes = arena.raw
-    var common = first.end - first.start
-    for change in changes {
-      common = min(common, change.end - change.start)
-      var length = 0
-      while length < common,
-        bytes.unsafeByte(first.start + length) == bytes.unsafeByte(change.start + length)
-      {
-        length += 1
-      }
-      common = length
-    }
-    var order: [Prefixed] = []
-    order.reserveCapacity(changes.count)
-    for (position, change) in changes.enumerated() {
-      var prefix: UInt64 = 0
-      let start = change.start + common
-      for offset in start..<(start + 8) {
-        prefix = prefix << 8 | (offset < change.end ? UInt64(bytes.unsafeByte(offset)) : 0)
-      }
-      order.append(Prefixed(prefix: prefix, position: position))
-    }
-    order.sort {
-      if $0.prefix != $1.prefix { return $0.prefix < $1.prefix }
-      let (left, right) = (changes[$0.position], changes[$1.position])
-      return precedes(
-        bytes.extracting(left.start..<left.end), bytes.extracting(right.start..<right.end))
-    }
-    changes = order.map { changes[$0.position] }
+    if changes.value.isEmpty { return }
+    let arena = arena.value
+    let ranges = changes.value.map { $0.start..<$0.end }
+    let order = unsafe KeyOrder.positions(of: ranges, in: arena.raw)
+    let sorted = order.map { changes.value[Int($0)] }
+    try writeEntries(transaction, arena.raw, sorted)
+    try writeCounts(transaction, arena.raw, sorted)
   }
 
   private func writeEntries(
-    _ transaction: Transaction, _ arena: [UInt8], _ changes: [Change]
+    _ transaction: Transaction, _ arena: RawSpan, _ changes: [Change]
   ) throws(StoreError) {
     var cursor = try transaction.cursor(table)
-    var value: [UInt8] = []
     for change in changes {
-      let key = arena.raw.extracting(change.start..<change.end)
+      let key = arena.extracting(Int(change.start)..<Int(change.end))
       if change.isDeletion {
         let wasThere = try TreeKey.with(key) { treeKey throws(StoreError) in
           try transaction.delete(table, treeKey)
@@ -118,51 +96,67 @@ final class IndexCore {
           throw StoreError(
             .corrupted, "an entry of a stored row is missing; rebuild", store: table.name)
         }
-        continue
-      }
-      value.removeAll(keepingCapacity: true)
-      TreeKey.appendHead(key, to: &value)
-      if change.number >= 0 { value.append(bigEndian: change.number) }
-      if key.byteCount <= TreeKey.plainBytesMax {
-        try cursor.put(key, value.raw)
-      } else {
+      } else if key.byteCount > TreeKey.plainBytesMax {
+        var value: [UInt8] = []
+        TreeKey.appendHead(key, to: &value)
+        if change.number >= 0 { value.append(bigEndian: change.number) }
         try cursor.put(TreeKey.long(key).raw, value.raw)
+      } else if change.number >= 0 {
+        try withKey(change.number) { value throws(StoreError) in try cursor.put(key, value) }
+      } else {
+        try cursor.put(key, RawSpan())
       }
     }
   }
 
   /// The changes are in key order, so equal first components lie together.
   private func writeCounts(
-    _ transaction: Transaction, _ arena: [UInt8], _ changes: [Change]
+    _ transaction: Transaction, _ arena: RawSpan, _ changes: [Change]
   ) throws(StoreError) {
+    var cursor = try transaction.cursor(counts)
     var position = 0
     while position < changes.count {
-      let first = arena.raw.extracting(changes[position].start..<changes[position].firstEnd)
+      let first = arena.extracting(
+        Int(changes[position].start)..<Int(changes[position].firstEnd))
       var delta: Int64 = 0
       while position < changes.count,
-        equal(
-          first, arena.raw.extracting(changes[position].start..<changes[position].firstEnd))
+        case let change = changes[position],
+        equal(first, arena.extracting(Int(change.start)..<Int(change.firstEnd)))
       {
-        delta += changes[position].isDeletion ? -1 : 1
+        delta += change.isDeletion ? -1 : 1
         position += 1
       }
-      if delta != 0 { try add(delta, to: first, transaction) }
+      if delta == 0 { continue }
+      if first.byteCount <= TreeKey.plainBytesMax {
+        try add(delta, to: first, &cursor, transaction)
+      } else {
+        try add(delta, to: TreeKey.long(first).raw, &cursor, transaction)
+      }
     }
   }
 
   private func add(
-    _ delta: Int64, to component: RawSpan, _ transaction: Transaction
+    _ delta: Int64, to key: RawSpan, _ cursor: inout Cursor, _ transaction: Transaction
   ) throws(StoreError) {
-    try TreeKey.with(component) { key throws(StoreError) in
-      let count = try Self.count(transaction, counts, key) + delta
-      if count == 0 {
-        try transaction.delete(counts, key)
-      } else {
-        try withKey(count) { value throws(StoreError) in
-          try transaction.put(counts, key, value)
-        }
-      }
+    guard try cursor.find(key) else {
+      return try withKey(delta) { value throws(StoreError) in try cursor.put(key, value) }
     }
+    let count = try unsafe Self.count(cursor.valueBytes, counts) + delta
+    if count == 0 {
+      try transaction.delete(counts, key)
+    } else {
+      try withKey(count) { value throws(StoreError) in try cursor.replace(key, value) }
+    }
+  }
+
+  @unsafe
+  private static func count(
+    _ found: UnsafeRawBufferPointer, _ counts: Table
+  ) throws(StoreError) -> Int64 {
+    guard found.count == 8 else {
+      throw StoreError(.corrupted, "a count is not a number", store: counts.name)
+    }
+    return unsafe found.bytes.bigEndian(Int64.self, at: 0)
   }
 
   static func count(
@@ -172,9 +166,6 @@ final class IndexCore {
       try unsafe transaction.value(counts, key)
     }
     guard let found = unsafe found else { return 0 }
-    guard found.count == 8 else {
-      throw StoreError(.corrupted, "a count is not a number", store: counts.name)
-    }
-    return unsafe found.bytes.bigEndian(Int64.self, at: 0)
+    return try unsafe count(found, counts)
   }
 }

@@ -35,6 +35,11 @@ final class KeySpace: StoreParticipant {
     _read { yield hot.value.keys }
   }
 
+  /// Appends the key of an entry.
+  func appendKey(_ entry: Int, to bytes: inout [UInt8]) {
+    hot.value.keys.append(entry, to: &bytes)
+  }
+
   func setIndex(_ index: Int) { self.index = Int32(index) }
 
   /// The entry of a key in this interval; the next ones of the same key cost a comparison.
@@ -109,16 +114,15 @@ final class KeySpace: StoreParticipant {
   func flush(_ transaction: Transaction) throws {
     guard let tree, !assignedEntries.isEmpty else { return }
     var cursor = try transaction.cursor(tree)
-    var value: [UInt8] = []
-    for entry in keys.sorted(assignedEntries) {
+    for entry in hot.value.keys.sorted(assignedEntries) {
       let number = hot.value.numbers[Int(entry)]
-      try keys.withKey(Int(entry)) { key throws(StoreError) in
-        value.removeAll(keepingCapacity: true)
-        TreeKey.appendHead(key, to: &value)
-        value.append(bigEndian: number)
+      try hot.value.keys.withKey(Int(entry)) { key throws(StoreError) in
         if key.byteCount <= TreeKey.plainBytesMax {
-          try cursor.put(key, value.raw)
+          try withKey(number) { value throws(StoreError) in try cursor.put(key, value) }
         } else {
+          var value: [UInt8] = []
+          TreeKey.appendHead(key, to: &value)
+          value.append(bigEndian: number)
           try cursor.put(TreeKey.long(key).raw, value.raw)
         }
       }

@@ -175,28 +175,28 @@ final class RowCache<Row> {
         try encode(row, &bytes)
         try core.putValue(Int(entry), bytes)
         for index in indexes.indices {
-          bytes.removeAll(keepingCapacity: true)
-          let first = indexes[index].append(row, to: &bytes)
-          noteDifference(position, index, Int(entry), bytes, first)
+          let arena = unsafe core.indexes[index].arena.pointer
+          let start = unsafe arena.pointee.count
+          let first = unsafe indexes[index].append(row, to: &arena.pointee)
+          noteDifference(position + index, index, Int(entry), start, first)
         }
         continue
       }
       if slots[slot].existed { try core.deleteValue(Int(entry)) }
-      bytes.removeAll(keepingCapacity: true)
-      for index in indexes.indices { noteDifference(position, index, Int(entry), bytes, -1) }
+      for index in indexes.indices {
+        let start = core.indexes[index].arena.value.count
+        noteDifference(position + index, index, Int(entry), start, -1)
+      }
     }
   }
 
   @inlinable
-  func noteDifference(
-    _ position: Int, _ index: Int, _ entry: Int, _ new: [UInt8], _ newFirst: Int
-  ) {
-    let place = position + index
-    let start = place == 0 ? 0 : Int(state.value.stored[place - 1].end)
+  func noteDifference(_ place: Int, _ index: Int, _ entry: Int, _ start: Int, _ first: Int) {
+    let storedStart = place == 0 ? 0 : Int(state.value.stored[place - 1].end)
     let stored = state.value.stored[place]
     core.noteDifference(
-      index, entry, state.value.storedBytes, start..<Int(stored.end), Int(stored.firstEnd), new,
-      newFirst)
+      index, entry, state.value.storedBytes, storedStart..<Int(stored.end), Int(stored.firstEnd),
+      start, first)
   }
 
   @inlinable

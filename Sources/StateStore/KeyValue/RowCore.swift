@@ -38,10 +38,17 @@ final class RowCore: StoreParticipant {
   private let index: Int32
   private var hooks: RowHooks?
   private let isTouched = OwnedState(false)
-  /// The greatest row number in the table when the flush began.
-  private var lastNumber: Int64 = -1
-  private var flushedRows = 0
-  private var flushedBytes = 0
+
+  private struct Writing: ~Copyable {
+    /// On the table of rows, while a flush lasts.
+    var cursor: Cursor?
+    /// The greatest row number in the table when the flush began.
+    var lastNumber: Int64 = -1
+    /// Of all flushes: how large rows are.
+    var rows = 0
+    var bytes = 0
+  }
+  private let writing = OwnedState(Writing())
 
   init(
     name: String, table: Table, space: KeySpace, isClustered: Bool, encoding: RowEncoding,
@@ -134,6 +141,8 @@ final class RowCore: StoreParticipant {
   func flush(_ transaction: Transaction) throws {
     // A flush that failed is repeated whole.
     for index in indexes { index.forget() }
+    // Transactions end without open cursors.
+    defer { writing.value.cursor = nil }
     try hooks?.writeRows()
     for index in indexes { try index.flush(transaction) }
   }
@@ -149,7 +158,7 @@ final class RowCore: StoreParticipant {
 
   var dirtyBytes: Int {
     let rows = hooks?.dirtyRows() ?? 0
-    let mean = flushedRows == 0 ? 256 : flushedBytes / flushedRows
+    let mean = writing.value.rows == 0 ? 256 : writing.value.bytes / writing.value.rows
     // New rows of a row-number store are appended side by side; all others lie anywhere.
     let scattered = isClustered ? rows : max(0, rows - space.newKeys)
     let total = rowCount
@@ -163,21 +172,19 @@ final class RowCore: StoreParticipant {
   /// The positions of the entries in the order in which they are to be written.
   @usableFromInline
   func order(_ entries: [Int32]) throws(StoreError) -> [Int32] {
-    if isClustered { return space.keys.sorted(entries) }
-    let transaction = interval.operations
-    var cursor = try transaction.cursor(table)
-    lastNumber = -1
+    var cursor = try interval.operations.cursor(table)
+    if isClustered {
+      writing.value.cursor = consume cursor
+      return space.keys.sorted(entries)
+    }
+    writing.value.lastNumber = -1
     if try cursor.last() {
       let key = unsafe cursor.keyBytes
-      if key.count == 8 { lastNumber = unsafe key.bytes.bigEndian(Int64.self, at: 0) }
+      if key.count == 8 { writing.value.lastNumber = unsafe key.bytes.bigEndian(Int64.self, at: 0) }
     }
-    struct Numbered {
-      let number: Int64
-      let entry: Int32
-    }
-    var numbered = entries.map { Numbered(number: space.number(Int($0)), entry: $0) }
-    numbered.sort { $0.number < $1.number }
-    return numbered.map(\.entry)
+    writing.value.cursor = consume cursor
+    let numbers = entries.map { space.number(Int($0)) }
+    return unsafe KeyOrder.positions(of: numbers).map { entries[Int($0)] }
   }
 
   /// Begins a value with all that precedes the row in it.
@@ -188,23 +195,22 @@ final class RowCore: StoreParticipant {
     if isClustered { space.keys.appendHead(entry, to: &value) }
   }
 
-  /// Writes the value of an entry.
+  /// Writes the value of an entry, in the order of ``order(_:)``.
   @usableFromInline
   func putValue(_ entry: Int, _ value: [UInt8]) throws(StoreError) {
-    let transaction = interval.operations
-    flushedRows += 1
-    flushedBytes += value.count
+    writing.value.rows += 1
+    writing.value.bytes += value.count
     if isClustered {
       try space.keys.withKey(entry) { key throws(StoreError) in
         try TreeKey.with(key) { treeKey throws(StoreError) in
-          try transaction.put(table, treeKey, value.raw)
+          try writing.value.cursor?.put(treeKey, value.raw)
         }
       }
       return
     }
     let number = space.number(entry)
     try withKey(number) { key throws(StoreError) in
-      try transaction.put(table, key, value.raw, append: number > lastNumber)
+      try writing.value.cursor?.put(key, value.raw, append: number > writing.value.lastNumber)
     }
   }
 
@@ -224,16 +230,17 @@ final class RowCore: StoreParticipant {
     }
   }
 
-  /// Notes what the difference of a row's stored and new entry needs in an index.
+  /// Notes what the difference of a row's stored entry and the new one at the end of the index's
+  /// arena needs.
   @usableFromInline
   func noteDifference(
     _ index: Int, _ entry: Int, _ storedBytes: [UInt8], _ stored: Range<Int>, _ storedFirst: Int,
-    _ new: [UInt8], _ newFirst: Int
+    _ start: Int, _ first: Int
   ) {
     // An entry points to a row number, or nowhere where rows are clustered.
     indexes[index].noteDifference(
       space, entry, isClustered ? KeySpace.none : space.number(entry), storedBytes, stored,
-      storedFirst, new, newFirst)
+      storedFirst, start, first)
   }
 
   // MARK: Iterating

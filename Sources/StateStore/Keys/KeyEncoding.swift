@@ -44,7 +44,7 @@ enum KeyEncoding {
           if byte == 0 { bytes.append(0xFF) }
         }
       } else {
-        unsafe bytes.append(contentsOf: utf8)
+        unsafe bytes.append(UnsafeRawBufferPointer(utf8))
       }
       bytes.append(0)
     }
@@ -142,26 +142,52 @@ extension RawSpan {
 extension [UInt8] {
   /// A byte and a word, in one step.
   mutating func append(_ byte: UInt8, bigEndian word: UInt64) {
-    unsafe withUnsafeTemporaryAllocation(byteCount: 9, alignment: 1) { room in
-      unsafe room[0] = byte
+    unsafe appendRoom(9) { room in
+      unsafe room.storeBytes(of: byte, as: UInt8.self)
       unsafe room.storeBytes(of: word.bigEndian, toByteOffset: 1, as: UInt64.self)
-      unsafe append(contentsOf: UnsafeRawBufferPointer(room))
     }
   }
 
   /// A byte and two words, in one step.
   mutating func append(_ byte: UInt8, bigEndian first: UInt64, _ second: UInt64) {
-    unsafe withUnsafeTemporaryAllocation(byteCount: 17, alignment: 1) { room in
-      unsafe room[0] = byte
+    unsafe appendRoom(17) { room in
+      unsafe room.storeBytes(of: byte, as: UInt8.self)
       unsafe room.storeBytes(of: first.bigEndian, toByteOffset: 1, as: UInt64.self)
       unsafe room.storeBytes(of: second.bigEndian, toByteOffset: 9, as: UInt64.self)
-      unsafe append(contentsOf: UnsafeRawBufferPointer(room))
     }
   }
 
   @inline(__always)
-  mutating func append<Integer: FixedWidthInteger>(bigEndian value: Integer) {
-    unsafe Swift.withUnsafeBytes(of: value.bigEndian) { unsafe append(contentsOf: $0) }
+  mutating func append<Integer: FixedWidthInteger>(
+    bigEndian value: Integer
+  ) where Integer: BitwiseCopyable {
+    unsafe appendRoom(MemoryLayout<Integer>.size) { room in
+      unsafe room.storeBytes(of: value.bigEndian, as: Integer.self)
+    }
+  }
+
+  mutating func append(_ bytes: RawSpan) {
+    unsafe bytes.withUnsafeBytes { unsafe append($0) }
+  }
+
+  @unsafe
+  mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    guard let start = bytes.baseAddress else { return }
+    unsafe appendRoom(bytes.count) { unsafe $0.copyMemory(from: start, byteCount: bytes.count) }
+  }
+
+  /// Appends `count` bytes, which `body` has to write: cheaper than what takes any collection.
+  @inline(__always)
+  @unsafe
+  mutating func appendRoom(_ count: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
+    append(addingCapacity: count) { span in
+      unsafe span.withUnsafeMutableBufferPointer { room, initialized in
+        // SAFETY: the span has room for `count` bytes behind those that are initialized.
+        guard let start = UnsafeMutableRawPointer(room.baseAddress) else { return }
+        unsafe body(start + initialized)
+        initialized += count
+      }
+    }
   }
 }
 

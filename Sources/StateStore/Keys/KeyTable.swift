@@ -34,7 +34,7 @@ struct KeyTable {
 
   /// Appends the key to `bytes`.
   func append(_ entry: Int, to bytes: inout [UInt8]) {
-    bytes.append(contentsOf: arena[range(entry)])
+    bytes.append(arena.raw.extracting(range(entry)))
   }
 
   /// Appends what precedes the content in the value of a key too long for a tree.
@@ -72,7 +72,7 @@ struct KeyTable {
       bucket = (bucket + 1) & mask
     }
     let entry = ends.count
-    unsafe key.withUnsafeBytes { unsafe arena.append(contentsOf: $0) }
+    arena.append(key)
     ends.append(arena.count)
     hashes.append(hash)
     buckets[bucket] = Self.bucket(hash, entry)
@@ -105,24 +105,11 @@ struct KeyTable {
 
   /// The entries in the order of their keys.
   func sorted(_ entries: [Int32]) -> [Int32] {
-    struct Prefixed {
-      let prefix: UInt64
-      let entry: Int32
-    }
-    var prefixed = entries.map { entry in
+    let ranges = entries.map { entry in
       let range = range(Int(entry))
-      var prefix: UInt64 = 0
-      for index in 0..<8 {
-        prefix = prefix << 8 | (index < range.count ? UInt64(arena[range.lowerBound + index]) : 0)
-      }
-      return Prefixed(prefix: prefix, entry: entry)
+      return Int32(
+        truncatingIfNeeded: range.lowerBound)..<Int32(truncatingIfNeeded: range.upperBound)
     }
-    let bytes = arena.raw
-    prefixed.sort { left, right in
-      if left.prefix != right.prefix { return left.prefix < right.prefix }
-      return precedes(
-        bytes.extracting(range(Int(left.entry))), bytes.extracting(range(Int(right.entry))))
-    }
-    return prefixed.map(\.entry)
+    return unsafe KeyOrder.positions(of: ranges, in: arena.raw).map { entries[Int($0)] }
   }
 }

@@ -14,7 +14,7 @@ enum TreeKey {
   static func long(_ key: RawSpan) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(longBytes)
-    unsafe key.withUnsafeBytes { unsafe bytes.append(contentsOf: $0.prefix(plainBytesMax)) }
+    bytes.append(key.extracting(first: plainBytesMax))
     let hash = Hash128(key)
     bytes.append(bigEndian: hash.high)
     bytes.append(bigEndian: hash.low)
@@ -35,7 +35,7 @@ enum TreeKey {
   static func appendHead(_ key: RawSpan, to value: inout [UInt8]) {
     if key.byteCount <= plainBytesMax { return }
     value.append(bigEndian: UInt32(key.byteCount))
-    unsafe key.withUnsafeBytes { unsafe value.append(contentsOf: $0) }
+    value.append(key)
   }
 
   /// Where the content begins in the value of an entry whose head lies at `head`.

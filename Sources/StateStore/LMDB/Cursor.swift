@@ -46,6 +46,17 @@ package struct Cursor: ~Copyable {
     try seek(key) ? try previous() : try last()
   }
 
+  /// Moves to the entry of a key; as one of many in key order it is mostly found on the page at
+  /// hand.
+  ///
+  /// - Returns: whether there is one.
+  package mutating func find(_ key: RawSpan) throws(StoreError) -> Bool {
+    try unsafe key.withUnsafeBytes { bytes throws(StoreError) in
+      unsafe foundKey = unsafe MDB_val(bytes)
+      return try move(MDB_SET_KEY)
+    }
+  }
+
   /// The key found, in the map.
   @unsafe var keyBytes: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(foundKey) }
   /// The value found, in the map.
@@ -66,12 +77,22 @@ package struct Cursor: ~Copyable {
   package mutating func put(
     _ key: RawSpan, _ value: RawSpan, append: Bool = false
   ) throws(StoreError) {
+    try put(key, value, flags: append ? UInt32(MDB_APPEND) : 0)
+  }
+
+  /// Replaces the value of the entry found, whose key is `key`.
+  package mutating func replace(_ key: RawSpan, _ value: RawSpan) throws(StoreError) {
+    try put(key, value, flags: UInt32(MDB_CURRENT))
+  }
+
+  private mutating func put(
+    _ key: RawSpan, _ value: RawSpan, flags: UInt32
+  ) throws(StoreError) {
     let result = unsafe key.withUnsafeBytes { key in
       unsafe value.withUnsafeBytes { value in
         var keyValue = unsafe MDB_val(key)
         var valueValue = unsafe MDB_val(value)
-        return unsafe mdb_cursor_put(
-          handle, &keyValue, &valueValue, append ? UInt32(MDB_APPEND) : 0)
+        return unsafe mdb_cursor_put(handle, &keyValue, &valueValue, flags)
       }
     }
     guard result == MDB_SUCCESS else { throw transaction.error(result, "writing to", table) }

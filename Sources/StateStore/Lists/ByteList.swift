@@ -11,7 +11,7 @@ struct ByteList {
   }
 
   mutating func append(_ bytes: RawSpan) {
-    unsafe bytes.withUnsafeBytes { unsafe arena.append(contentsOf: $0) }
+    arena.append(bytes)
     ends.append(arena.count)
   }
 

@@ -6,13 +6,13 @@
 /// of it is under way while code runs that could reach the same part again.
 @usableFromInline
 @safe
-struct OwnedState<Value>: ~Copyable {
+struct OwnedState<Value: ~Copyable>: ~Copyable {
   @usableFromInline let pointer: UnsafeMutablePointer<Value>
 
   @inlinable
   init(_ value: consuming Value) {
     unsafe pointer = .allocate(capacity: 1)
-    unsafe pointer.initialize(to: value)
+    unsafe pointer.initialize(to: consume value)
   }
 
   @inlinable
