@@ -61,6 +61,27 @@ struct TimeTests {
     #expect(throws: error) { try Instant(parsing: text, zone: nil) }
   }
 
+  /// Times as they are usually written are read in a way of their own; a declared zone, which a
+  /// text with an offset does not need, takes the general one.
+  @Test("usual texts are read as all others are", arguments: UInt64(1)...4)
+  func usualTexts(seed: UInt64) {
+    var random = SeededRandom(seed)
+    for _ in 0..<20_000 {
+      let time = Timestamp(
+        milliseconds: Int64.random(in: -62_167_219_200_000..<253_402_300_800_000, using: &random))
+      var text = Array(time.description.utf8)
+      if Bool.random(using: &random) {
+        let position = Int.random(in: 0..<text.count - 1, using: &random)
+        text[position] = UInt8.random(in: 0...255, using: &random)
+      }
+      let usual = Result { try Instant(parsing: text.span.bytes, in: 0..<text.count) }
+      let general = Result {
+        try Instant(parsing: text.span.bytes, in: 0..<text.count, zone: FixedOffset.utc)
+      }
+      #expect("\(usual)" == "\(general)", "\(String(decoding: text, as: UTF8.self))")
+    }
+  }
+
   @Test(
     "epoch numbers are exact, before the epoch too",
     arguments: [

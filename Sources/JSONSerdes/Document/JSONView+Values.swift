@@ -108,7 +108,10 @@ extension JSONView {
     case .string: unsafe text = unsafe UnsafeRawBufferPointer(state.pointee.stringBytes(Int(index)))
     default: throw mismatch("a time")
     }
-    do { return try unsafe Instant(parsing: text, zone: zone) } catch {
+    do {
+      return zone == nil
+        ? try unsafe Instant(parsing: text) : try unsafe Instant(parsing: text, zone: zone)
+    } catch {
       throw self.error("\(error)")
     }
   }

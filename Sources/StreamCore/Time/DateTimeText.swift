@@ -8,6 +8,67 @@ struct DateTimeText {
   /// Whether the text has no offset.
   let isLocal: Bool
 
+  /// `YYYY-MM-DDThh:mm:ssZ`, with or without milliseconds, as nearly all times are written; `nil`
+  /// for any other text.
+  static func usual(_ text: UnsafeRawBufferPointer) -> Instant? {
+    guard text.count == 20 || text.count == 24, unsafe text[text.count - 1] == 0x5A else {
+      return nil
+    }
+    // `YYYY-MM-`, `DDThh:mm` and `hh:mm:ss`, the first character in the lowest byte.
+    let date = unsafe UInt64(littleEndian: text.loadUnaligned(as: UInt64.self))
+    let middle = unsafe UInt64(littleEndian: text.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+    let time = unsafe UInt64(littleEndian: text.loadUnaligned(fromByteOffset: 11, as: UInt64.self))
+    guard let date = DigitPairs(date, separators: 0x2D00_002D_0000_0000),
+      let middle = DigitPairs(middle, separators: 0x0000_3A00_0054_0000),
+      let time = DigitPairs(time, separators: 0x0000_3A00_003A_0000)
+    else { return nil }
+    var nanoseconds: Int32 = 0
+    if text.count == 24 {
+      guard unsafe text[19] == 0x2E else { return nil }
+      for position in 20..<23 {
+        let digit = unsafe text[position] &- 0x30
+        guard digit <= 9 else { return nil }
+        nanoseconds = nanoseconds * 10 + Int32(digit)
+      }
+      nanoseconds *= 1_000_000
+    }
+    let year = date[0] * 100 + date[2]
+    let (month, day) = (date[5], middle[0])
+    let (hour, minute, second) = (time[0], time[3], time[6])
+    guard month >= 1, month <= 12, day >= 1, hour < 24, minute < 60, second < 60,
+      day <= 28 || day <= CivilDate.daysInMonth(year: year, month: month)
+    else { return nil }
+    let days = Int64(CivilDate.days(year: year, month: month, day: day))
+    return Instant(
+      seconds: days * CivilDate.secondsPerDay + Int64(hour * 3600 + minute * 60 + second),
+      nanoseconds: nanoseconds)
+  }
+
+  /// Eight characters as numbers of two digits, all at once.
+  private struct DigitPairs {
+    /// Each number in the byte of its first digit.
+    let numbers: UInt64
+
+    /// `nil` where the text has no digit, or another separator.
+    ///
+    /// - Parameter separators: what stands between the digits; 0 for a digit.
+    @inline(__always)
+    init?(_ text: UInt64, separators: UInt64) {
+      // All bits of a byte where its separator, which is no digit and below 0x80, has any.
+      let marks = (separators &+ 0x7F7F_7F7F_7F7F_7F7F) & 0x8080_8080_8080_8080
+      let mask = (marks >> 7) &* 0xFF
+      let digits = (text ^ 0x3030_3030_3030_3030) & ~mask
+      guard text & mask == separators,
+        (digits | (digits &+ 0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 == 0
+      else { return nil }
+      numbers = digits &* 10 &+ digits >> 8
+    }
+
+    subscript(position: Int) -> Int {
+      Int(truncatingIfNeeded: numbers >> UInt64(8 * position) & 0xFF)
+    }
+  }
+
   init(_ text: UnsafeRawBufferPointer) throws(TimeError) {
     // `YYYY-MM-DDThh:mm` is the shortest.
     guard text.count >= 16 else { throw .malformed }

@@ -58,16 +58,32 @@ extension Instant {
   ///
   /// - Throws: ``TimeError``.
   public init(
-    parsing bytes: RawSpan, in range: Range<Int>, zone: (any ZoneRules)? = nil
+    parsing bytes: RawSpan, in range: Range<Int>, zone: (any ZoneRules)?
   ) throws(TimeError) {
     let text = unsafe bytes.withUnsafeBytes { unsafe UnsafeRawBufferPointer(rebasing: $0[range]) }
     // SAFETY: `bytes` is borrowed for the whole call, and so is the slice of it.
     try unsafe self.init(parsing: text, zone: zone)
   }
 
+  /// As ``init(parsing:in:zone:)`` without a default zone.
+  public init(parsing bytes: RawSpan, in range: Range<Int>) throws(TimeError) {
+    let text = unsafe bytes.withUnsafeBytes { unsafe UnsafeRawBufferPointer(rebasing: $0[range]) }
+    // SAFETY: `bytes` is borrowed for the whole call, and so is the slice of it.
+    try unsafe self.init(parsing: text)
+  }
+
+  /// As ``init(parsing:zone:)`` without a default zone.
+  public init(parsing text: UnsafeRawBufferPointer) throws(TimeError) {
+    if let time = unsafe DateTimeText.usual(text) {
+      self = time
+    } else {
+      try unsafe self.init(parsing: text, zone: (any ZoneRules)?.none)
+    }
+  }
+
   /// As ``init(parsing:in:zone:)``, for a caller that holds a pointer.
   public init(
-    parsing text: UnsafeRawBufferPointer, zone: (any ZoneRules)? = nil
+    parsing text: UnsafeRawBufferPointer, zone: (any ZoneRules)?
   ) throws(TimeError) {
     guard text.count > 4, unsafe text[4] == 0x2D, unsafe text[0] != 0x2D else {
       self = try unsafe Self.number(text)
@@ -87,7 +103,11 @@ extension Instant {
   /// - Throws: ``TimeError``.
   public init(parsing text: String, zone: (any ZoneRules)? = nil) throws(TimeError) {
     let bytes = Array(text.utf8)
-    try self.init(parsing: bytes.span.bytes, in: 0..<bytes.count, zone: zone)
+    if zone == nil {
+      try self.init(parsing: bytes.span.bytes, in: 0..<bytes.count)
+    } else {
+      try self.init(parsing: bytes.span.bytes, in: 0..<bytes.count, zone: zone)
+    }
   }
 
   /// Epoch milliseconds, or epoch seconds where there is a point.
