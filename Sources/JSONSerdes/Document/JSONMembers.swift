@@ -133,19 +133,24 @@ public struct JSONMember {
     _ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>
   ) -> Bool {
     let (left, right) = (UnsafeRawBufferPointer(left), UnsafeRawBufferPointer(right))
-    var position = 0
-    while position + 8 <= left.count {
-      let (one, other) = unsafe (
-        left.loadUnaligned(fromByteOffset: position, as: UInt64.self),
-        right.loadUnaligned(fromByteOffset: position, as: UInt64.self)
-      )
-      guard one == other else { return false }
-      position += 8
+    let count = left.count
+    @inline(__always) func differ<Word: FixedWidthInteger & BitwiseCopyable>(
+      _ type: Word.Type, _ position: Int
+    ) -> Bool {
+      unsafe left.loadUnaligned(fromByteOffset: position, as: type)
+        != right.loadUnaligned(fromByteOffset: position, as: type)
     }
-    while position < left.count {
-      guard unsafe left[position] == right[position] else { return false }
-      position += 1
+    // The last word overlaps the one before, so that no byte is left over.
+    if count >= 8 {
+      var position = 0
+      while position < count - 8 {
+        if differ(UInt64.self, position) { return false }
+        position += 8
+      }
+      return !differ(UInt64.self, count - 8)
     }
+    if count >= 4 { return !differ(UInt32.self, 0) && !differ(UInt32.self, count - 4) }
+    for position in 0..<count where differ(UInt8.self, position) { return false }
     return true
   }
 

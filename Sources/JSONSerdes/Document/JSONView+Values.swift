@@ -127,8 +127,10 @@ extension JSONView {
   public func array<Element: JSONDecodable>(of type: Element.Type = Element.self) throws
     -> [Element]
   {
+    let values = try self.elements()
     var elements: [Element] = []
-    for element in try self.elements() { elements.append(try Element(json: element)) }
+    elements.reserveCapacity(values.reduce(0) { count, _ in count + 1 })
+    for element in values { elements.append(try Element(json: element)) }
     return elements
   }
 

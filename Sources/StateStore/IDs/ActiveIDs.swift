@@ -1,3 +1,5 @@
+import CXXHash
+
 /// The ids of the newest, unsealed segment, exactly, in order of arrival.
 ///
 /// An open-addressed table of positions; ids leave it only from the end, in reverse order of
@@ -19,6 +21,18 @@ struct ActiveIDs {
   @inline(__always)
   private static func tag(_ hash: Hash128) -> UInt8 {
     0x80 | UInt8(truncatingIfNeeded: hash.high)
+  }
+
+  /// Has the memory fetched that ``position(_:)`` and ``append(_:)`` will look at.
+  func prefetch(_ hash: Hash128) {
+    let bucket = Int(truncatingIfNeeded: hash.low) & (tags.count - 1)
+    // SAFETY: nothing is read; `bucket` is one of both arrays.
+    unsafe tags.withUnsafeBytes {
+      unsafe cxxhash_prefetch($0.baseAddress.map { unsafe $0 + bucket })
+    }
+    unsafe positions.withUnsafeBytes {
+      unsafe cxxhash_prefetch($0.baseAddress.map { unsafe $0 + 4 * bucket })
+    }
   }
 
   func position(_ hash: Hash128) -> Int? {

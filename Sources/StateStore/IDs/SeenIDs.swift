@@ -28,6 +28,7 @@ package final class SeenIDs: StoreParticipant {
   /// To be set before the first interval.
   package var retention = Retention.forever
   private let interval: Interval
+  private let words: Words
   private let tables: IDTables
   private let index: Int32
   private let minTimeWord: Int
@@ -53,6 +54,7 @@ package final class SeenIDs: StoreParticipant {
 
   init(_ interval: Interval, index: Int) throws(StoreError) {
     self.interval = interval
+    self.words = interval.words
     self.index = Int32(index)
     self.tables = try IDTables(interval.environment)
     self.minTimeWord = interval.words.register("ids.minTime", initial: .max)
@@ -82,6 +84,9 @@ package final class SeenIDs: StoreParticipant {
     return fingerprints
   }
 
+  /// Tells that ``find(_:)`` and perhaps ``insert(_:offset:valueHash:scope:timestamp:)`` follow.
+  package func expect(_ hash: Hash128) { hot.value.active.prefetch(hash) }
+
   /// Where the id was seen before, in this interval or earlier.
   package func find(_ hash: Hash128) throws(StoreError) -> SeenID? {
     if let position = hot.value.active.position(hash) {
@@ -91,6 +96,7 @@ package final class SeenIDs: StoreParticipant {
         try tables.activePlace(transaction, position).seenID
       }
     }
+    if segments.isEmpty { return nil }
     var place: IDPlace?
     try hot.value.fingerprints.forCandidates(hash) { segment throws(StoreError) in
       guard let number = number(ofSegment: segment) else { return false }
@@ -126,7 +132,6 @@ package final class SeenIDs: StoreParticipant {
     hot.value.active.append(hash)
     hot.value.pending.append(IDPlace(offset: offset, valueHash: valueHash, scope: scope))
     let time = timestamp.milliseconds
-    let words = interval.words
     if time < words[minTimeWord] { words[minTimeWord] = time }
     if time > words[maxTimeWord] { words[maxTimeWord] = time }
     if time > words[newestWord] { words[newestWord] = time }
@@ -185,7 +190,6 @@ package final class SeenIDs: StoreParticipant {
     records.reserveCapacity(hot.value.active.count)
     try tables.forEachActive(transaction) { records.append($0) }
     records.sort { $0.hash < $1.hash }
-    let words = interval.words
     // A flush that is repeated finds the words begun anew already.
     let (number, minTime, maxTime) =
       sealing ?? (words[nextWord], words[minTimeWord], words[maxTimeWord])

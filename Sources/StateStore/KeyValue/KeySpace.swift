@@ -15,7 +15,6 @@ final class KeySpace: StoreParticipant {
     var assigned: [Int32] = []
     var assignedInUnit = 0
     var isTouched = false
-    var last = -1
   }
 
   private let hot = OwnedState(Hot())
@@ -45,14 +44,11 @@ final class KeySpace: StoreParticipant {
   /// The entry of a key in this interval; the next ones of the same key cost a comparison.
   @usableFromInline
   func entry(for key: [UInt8]) throws(StoreError) -> Int {
-    let last = hot.value.last
-    if last >= 0 && hot.value.keys.isKey(last, key.raw) { return last }
     let (entry, isNew) = hot.value.keys.intern(key.raw)
     if isNew, let tree {
       hot.value.numbers.append(KeySpace.none)
       hot.value.numbers[entry] = try storedNumber(tree, key.raw)
     }
-    hot.value.last = entry
     return entry
   }
 
@@ -135,7 +131,6 @@ final class KeySpace: StoreParticipant {
     hot.value.assigned.removeAll(keepingCapacity: true)
     hot.value.assignedInUnit = 0
     hot.value.isTouched = false
-    hot.value.last = -1
   }
 
   var dirtyBytes: Int {

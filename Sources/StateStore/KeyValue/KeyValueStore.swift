@@ -47,24 +47,45 @@ public final class KeyValueStore<Key: StoreKey, Row> {
   @inlinable
   package func row(at slot: Int) -> Row? { cache.row(at: slot) }
 
-  /// Puts the row at a slot.
+  /// Moves the row out of its slot: ``put(_:at:replacing:)``, ``delete(at:replacing:)`` or
+  /// ``putBack(_:at:)`` must follow before anything else looks at the slot.
   @inlinable
-  package func put(_ row: consuming Row, at slot: Int) {
+  package func take(at slot: Int) -> Row? { cache.take(slot) }
+
+  /// Undoes ``take(at:)``.
+  @inlinable
+  package func putBack(_ row: consuming Row?, at slot: Int) { cache.putBack(slot, row) }
+
+  /// Puts the row at a slot whose row was taken.
+  @inlinable
+  package func put(_ row: consuming Row, at slot: Int, replacing old: consuming Row?) {
     if !cache.state.value.slots[slot].hasRow {
       core.addRow(Int(cache.state.value.slots[slot].entry))
     }
-    cache.write(slot, row)
+    cache.write(slot, row, replacing: old)
   }
 
-  /// Deletes the row at a slot.
+  /// Deletes the row at a slot, from which it was taken.
+  @inlinable
+  package func delete(at slot: Int, replacing old: consuming Row?) {
+    core.removeRow()
+    cache.write(slot, nil, replacing: old)
+  }
+
+  /// Puts the row at a slot.
+  @inlinable
+  package func put(_ row: consuming Row, at slot: Int) {
+    put(row, at: slot, replacing: take(at: slot))
+  }
+
+  /// Deletes the row at a slot, if there is one.
   ///
-  /// - Returns: whether there was one.
+  /// - Returns: whether there was.
   @inlinable
   @discardableResult
   package func delete(at slot: Int) -> Bool {
-    if !cache.state.value.slots[slot].hasRow { return false }
-    core.removeRow()
-    cache.write(slot, nil)
+    guard cache.state.value.slots[slot].hasRow else { return false }
+    delete(at: slot, replacing: take(at: slot))
     return true
   }
 

@@ -18,17 +18,16 @@ final class RowCache<Row> {
     }
   }
 
+  /// A slot that the unit changed; its old row lies beside it in ``State/undoRows``.
   @usableFromInline
   struct Undo {
     @usableFromInline let slot: Int32
     @usableFromInline let wasDirty: Bool
-    @usableFromInline let old: Row?
 
     @inlinable
-    init(slot: Int32, wasDirty: Bool, old: consuming Row?) {
+    init(slot: Int32, wasDirty: Bool) {
       self.slot = slot
       self.wasDirty = wasDirty
-      self.old = old
     }
   }
 
@@ -56,6 +55,7 @@ final class RowCache<Row> {
     @usableFromInline var slotOfEntry: [Int32] = []
     @usableFromInline var dirty: [Int32] = []
     @usableFromInline var undo: [Undo] = []
+    @usableFromInline var undoRows: [Row?] = []
     /// What the indexes hold of the dirty slots, as many a slot as there are indexes.
     @usableFromInline var stored: [StoredEntry] = []
     @usableFromInline var storedBytes: [UInt8] = []
@@ -104,20 +104,35 @@ final class RowCache<Row> {
   @inlinable
   func row(at slot: Int) -> Row? { state.value.rows[slot] }
 
+  /// Moves the row out of its slot, which is empty until ``write(_:_:replacing:)`` or
+  /// ``putBack(_:_:)``; a copy of it would count references at addresses that are seldom at hand.
   @inlinable
-  func write(_ slot: Int, _ row: consuming Row?) {
+  func take(_ slot: Int) -> Row? {
+    var row: Row?
+    swap(&state.value.rows[slot], &row)
+    return row
+  }
+
+  /// Undoes ``take(_:)``.
+  @inlinable
+  func putBack(_ slot: Int, _ row: consuming Row?) { state.value.rows[slot] = row }
+
+  /// Writes a slot.
+  ///
+  /// - Parameter old: the row that was taken out of it.
+  @inlinable
+  func write(_ slot: Int, _ row: consuming Row?, replacing old: consuming Row?) {
     core.touch()
     state.value.slots[slot].hasRow = row != nil
-    var old = row
-    swap(&state.value.rows[slot], &old)
+    state.value.rows[slot] = row
     let wasDirty = state.value.slots[slot].dirtyPosition >= 0
     if !wasDirty {
       state.value.slots[slot].dirtyPosition = Int32(truncatingIfNeeded: state.value.dirty.count)
       state.value.dirty.append(Int32(truncatingIfNeeded: slot))
       if !indexes.isEmpty { noteStored(old) }
     }
-    state.value.undo.append(
-      Undo(slot: Int32(truncatingIfNeeded: slot), wasDirty: wasDirty, old: old))
+    state.value.undo.append(Undo(slot: Int32(truncatingIfNeeded: slot), wasDirty: wasDirty))
+    state.value.undoRows.append(old)
   }
 
   /// Notes what the indexes hold of a row that is about to differ from the stored one.
@@ -140,15 +155,19 @@ final class RowCache<Row> {
   @inlinable
   func commitUnit() {
     // A unit has few changes, and dropping one at a time is much cheaper than a range.
-    while !state.value.undo.isEmpty { state.value.undo.removeLast() }
+    while !state.value.undo.isEmpty {
+      state.value.undo.removeLast()
+      state.value.undoRows.removeLast()
+    }
   }
 
   @inlinable
   func rollbackUnit() {
     while let last = state.value.undo.popLast() {
       let slot = Int(last.slot)
-      state.value.slots[slot].hasRow = last.old != nil
-      state.value.rows[slot] = last.old
+      let old = state.value.undoRows.removeLast()
+      state.value.slots[slot].hasRow = old != nil
+      state.value.rows[slot] = old
       if last.wasDirty { continue }
       state.value.slots[slot].dirtyPosition = -1
       state.value.dirty.removeLast()
@@ -206,6 +225,7 @@ final class RowCache<Row> {
     state.value.slotOfEntry.removeAll(keepingCapacity: true)
     state.value.dirty.removeAll(keepingCapacity: true)
     state.value.undo.removeAll(keepingCapacity: true)
+    state.value.undoRows.removeAll(keepingCapacity: true)
     state.value.stored.removeAll(keepingCapacity: true)
     state.value.storedBytes.removeAll(keepingCapacity: true)
   }

@@ -10,6 +10,9 @@ struct KeyTable {
   /// full.
   private var buckets: [UInt64] = [UInt64](repeating: 0, count: 1024)
 
+  /// The entry that was asked for last: operators of one record ask for the same key.
+  private var last = -1
+
   var count: Int { ends.count }
   var bytes: Int { arena.count + ends.count * 24 }
 
@@ -27,6 +30,7 @@ struct KeyTable {
     try body(arena.raw.extracting(range(entry)))
   }
 
+  @inline(__always)
   func isKey(_ entry: Int, _ key: RawSpan) -> Bool {
     let range = range(entry)
     return range.count == key.byteCount && equal(arena.raw.extracting(range), key)
@@ -61,6 +65,13 @@ struct KeyTable {
 
   /// The key's entry, made if it is new.
   mutating func intern(_ key: RawSpan) -> (entry: Int, isNew: Bool) {
+    if last >= 0 && isKey(last, key) { return (last, false) }
+    let found = place(key)
+    last = found.entry
+    return found
+  }
+
+  private mutating func place(_ key: RawSpan) -> (entry: Int, isNew: Bool) {
     let hash = hash64(key)
     let mask = buckets.count - 1
     var bucket = Int(truncatingIfNeeded: hash) & mask
@@ -96,6 +107,7 @@ struct KeyTable {
   }
 
   mutating func removeAll() {
+    last = -1
     if ends.isEmpty { return }
     arena.removeAll(keepingCapacity: true)
     hashes.removeAll(keepingCapacity: true)

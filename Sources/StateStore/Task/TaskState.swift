@@ -24,7 +24,8 @@ package final class TaskState {
   private let meta: Table
   private let catalog: Table
   private let lock: Int32
-  private var participants: [any StoreParticipant] = []
+  /// It grows only before the first interval.
+  private let participants = OwnedState<[any StoreParticipant]>([])
   private var registered: Set<String> = []
   private var storedStores: [String: String] = [:]
   private var isFull = false
@@ -71,7 +72,7 @@ package final class TaskState {
     self.held = try EntryStore("held", interval, index: 4)
     self.deadLetters = try EntryStore("deadLetters", interval, index: 5)
     self.seenIDs = try SeenIDs(interval, index: 6)
-    self.participants = [space, outbox, journal, timers, held, deadLetters, seenIDs]
+    participants.value = [space, outbox, journal, timers, held, deadLetters, seenIDs]
     let read = try ReadTransaction(environment)
     for entry in try TreeWalk.page(read.operations, catalog, limit: .max).entries {
       storedStores[String(decoding: entry.key, as: UTF8.self)] =
@@ -83,7 +84,7 @@ package final class TaskState {
 
   deinit {
     interval.abort()
-    for participant in participants { participant.close() }
+    for participant in participants.value { participant.close() }
     // A child process that is just being started may have the file too; the lock ends now.
     flock(lock, LOCK_UN)
     close(lock)
@@ -153,8 +154,8 @@ package final class TaskState {
       name: name, table: try environment.table(StoreDescription.rowsTable(name)),
       space: isClustered ? KeySpace(interval, tree: nil) : space, isClustered: isClustered,
       encoding: description.encoding, indexes: indexes, interval: interval,
-      index: participants.count)
-    participants.append(core)
+      index: participants.value.count)
+    participants.value.append(core)
     return core
   }
 
@@ -170,8 +171,8 @@ package final class TaskState {
     let store = AuditStore(
       name: name, values: try environment.table(StoreDescription.rowsTable(name)),
       tree: try environment.table(StoreDescription.auditTree(name)), space: space,
-      encoding: encoding, interval: interval, index: participants.count)
-    participants.append(store)
+      encoding: encoding, interval: interval, index: participants.value.count)
+    participants.value.append(store)
     return store
   }
 
@@ -234,7 +235,7 @@ package final class TaskState {
     }
     interval.isSpilled = false
     words.intervalCommitted()
-    for participant in participants {
+    for participant in participants.value {
       participant.intervalCommitted()
       participant.dropCache()
     }
@@ -242,7 +243,7 @@ package final class TaskState {
   }
 
   private func flush() throws {
-    for participant in participants { try participant.flush(interval.operations) }
+    for participant in participants.value { try participant.flush(interval.operations) }
     try words.flush(interval.operations)
   }
 
@@ -256,7 +257,7 @@ package final class TaskState {
   package func abort() {
     interval.abort()
     words.intervalAborted()
-    for participant in participants {
+    for participant in participants.value {
       participant.dropCache()
       participant.intervalAborted()
     }
@@ -271,7 +272,7 @@ package final class TaskState {
     words.commitUnit()
     let count = interval.touched.count
     if count == 0 { return }
-    for position in 0..<count { participants[Int(interval.touched[position])].commitUnit() }
+    for position in 0..<count { participants.value[Int(interval.touched[position])].commitUnit() }
     interval.clearTouched()
   }
 
@@ -279,13 +280,13 @@ package final class TaskState {
   package func rollbackUnit() {
     words.rollbackUnit()
     for position in 0..<interval.touched.count {
-      participants[Int(interval.touched[position])].rollbackUnit()
+      participants.value[Int(interval.touched[position])].rollbackUnit()
     }
     interval.clearTouched()
   }
 
   /// An estimate of the memory that the interval holds and its commit will take.
-  package var dirtyBytes: Int { participants.reduce(0) { $0 + $1.dirtyBytes } }
+  package var dirtyBytes: Int { participants.value.reduce(0) { $0 + $1.dirtyBytes } }
 
   /// Writes the caches into the open transaction and forgets them, between units.
   ///
@@ -301,7 +302,7 @@ package final class TaskState {
       throw lost(error)
     }
     interval.isSpilled = true
-    for participant in participants { participant.dropCache() }
+    for participant in participants.value { participant.dropCache() }
   }
 
   /// Writes a compact copy of the last commit into the directory `target`, which must not exist:

@@ -27,6 +27,10 @@ public struct RecordBatch: Sendable {
       self.headersLength = headersLength
     }
 
+    /// Stands for no record.
+    package static let none = Entry(
+      offset: 0, timestamp: nil, start: 0, keyLength: -1, valueLength: -1, headersLength: 0)
+
     /// The key's bytes, or `nil` for a null key.
     @inlinable
     public var key: Range<Int>? {

@@ -13,7 +13,7 @@ extension KStream where Key: StoreKey {
     traits: [String] = [], version: Int, at location: String,
     _ make:
       @escaping @Sendable (
-        String, TaskAssembly, KeyValueStore<Key, Row>, @escaping Forward<Key, Change<Row>>
+        String, TaskAssembly, KeyValueStore<Key, Row>, Forward<Key, Change<Row>>?
       ) -> Forward<Key, Value>
   ) -> KTable<Key, Row> {
     builder.add(store: store, at: location)
@@ -24,10 +24,10 @@ extension KStream where Key: StoreKey {
           + "record's own key", at: location)
     }
     let table: KStream<Key, Change<Row>> = attach(
-      word, named: name, version: version, stores: [store.name], traits: traits, at: location
-    ) { name, assembly, next in
-      make(name, assembly, assembly.store(store), next)
-    }
+      word, named: name, version: version, stores: [store.name], traits: traits, at: location,
+      toPort: { name, assembly, output in
+        make(name, assembly, assembly.store(store), assembly.consumers(of: output))
+      })
     return KTable(builder: builder, port: table.port, node: table.node, declaration: store)
   }
 }
@@ -59,8 +59,8 @@ public struct KGroupedStream<Key: StoreKey, Value> {
         var row = old ?? initial
         try attempt(name) { try add(&row, value) }
         store.put(row, at: slot)
-        context.outcome.applied = true
-        try next(key, Change(old: old, new: row))
+        context.markApplied()
+        if let next { try next(key, Change(old: old, new: row)) }
       }
     }
   }
@@ -96,8 +96,8 @@ public struct KGroupedStream<Key: StoreKey, Value> {
         let old = store.row(at: slot)
         let row = if let old { try attempt(name) { try combine(old, value) } } else { value }
         store.put(row, at: slot)
-        context.outcome.applied = true
-        try next(key, Change(old: old, new: row))
+        context.markApplied()
+        if let next { try next(key, Change(old: old, new: row)) }
       }
     }
   }

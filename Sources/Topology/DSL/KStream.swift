@@ -30,6 +30,23 @@ public struct KStream<Key, Value> {
       @escaping @Sendable (String, TaskAssembly, @escaping Forward<NewKey, NewValue>) ->
       Forward<Key, Value>
   ) -> KStream<NewKey, NewValue> {
+    attach(
+      word, named: name, rekeys: rekeys, version: version, stores: stores, traits: traits,
+      at: location,
+      toPort: { name, assembly, output in
+        make(name, assembly, assembly.output(of: output))
+      })
+  }
+
+  /// As ``attach(_:named:rekeys:version:stores:traits:at:_:)`` for an operator that asks itself
+  /// whether its output has consumers.
+  @inlinable
+  func attach<NewKey, NewValue>(
+    _ word: String, named name: String?, rekeys: Bool = false, version: Int = 1,
+    stores: [String] = [], traits: [String] = [], at location: String,
+    toPort make:
+      @escaping @Sendable (String, TaskAssembly, Port<NewKey, NewValue>) -> Forward<Key, Value>
+  ) -> KStream<NewKey, NewValue> {
     let (input, output) = (port, Port<NewKey, NewValue>())
     let name = builder.operatorName(word, given: name)
     let version = version == 1 ? [] : ["version \(version)"]
@@ -37,7 +54,7 @@ public struct KStream<Key, Value> {
       .processor(word), named: name, inputs: [node], stores: stores, traits: traits + version,
       at: location
     ) { assembly in
-      assembly.attach(to: input, make(name, assembly, assembly.output(of: output)))
+      assembly.attach(to: input, make(name, assembly, output))
     }
     return KStream<NewKey, NewValue>(
       builder: builder, port: output, node: id, rekeyedBy: rekeys ? name : rekeyedBy)

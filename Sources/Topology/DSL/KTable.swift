@@ -98,10 +98,11 @@ extension KStream where Key: StoreKey {
       name, assembly, store, next in
       let context = assembly.context
       return { key, value in
-        let old = try store.get(key)
-        try store.put(key, value)
-        context.outcome.applied = true
-        try next(key, Change(old: old, new: value))
+        let slot = try store.slot(of: key)
+        let old = store.row(at: slot)
+        store.put(value, at: slot)
+        context.markApplied()
+        if let next { try next(key, Change(old: old, new: value)) }
       }
     }
   }
@@ -119,10 +120,11 @@ extension KStream where Key: StoreKey {
       name, assembly, store, next in
       let context = assembly.context
       return { key, value in
-        let old = try store.get(key)
-        if let value { try store.put(key, value) } else { try store.delete(key) }
-        context.outcome.applied = true
-        try next(key, Change(old: old, new: value))
+        let slot = try store.slot(of: key)
+        let old = store.row(at: slot)
+        if let value { store.put(value, at: slot) } else { store.delete(at: slot) }
+        context.markApplied()
+        if let next { try next(key, Change(old: old, new: value)) }
       }
     }
   }

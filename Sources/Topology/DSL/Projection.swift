@@ -81,37 +81,52 @@ extension KStream where Key: StoreKey {
       let context = assembly.context
       return { key, value in
         let slot = try store.slot(of: key)
-        let old = store.row(at: slot)
-        if let sequence {
-          if let number = context.sequenceNumber {
-            if let old, let last = sequence.last(old), number != last &+ 1 {
-              try sequence.check(number, after: last, in: name, context)
+        // Moved out and in again: to copy a row is to count references all over the memory.
+        var old = store.take(at: slot)
+        let step: ProjectionStep<Row>
+        do {
+          if let sequence {
+            if let number = context.sequenceNumber {
+              var last: Int64?
+              if let row = consume old {
+                last = sequence.last(row)
+                old = consume row
+              } else {
+                old = nil
+              }
+              if let last, number != last &+ 1 {
+                try sequence.check(number, after: last, in: name, context)
+              }
+            } else {
+              context.countMissingSequence()
             }
-          } else {
-            context.countMissingSequence()
           }
+          step = try handler(old, value, context)
+        } catch {
+          store.putBack(consume old, at: slot)
+          throw ProcessingFailure.wrapping(error, operatorName: name)
         }
-        switch try attempt(name, { try handler(old, value, context) }) {
+        let existed = old != nil
+        let before = next == nil ? nil : old
+        switch consume step {
         case .put(let row):
-          store.put(row, at: slot)
-          context.outcome.applied = true
-          if old == nil { context.rowCreated(by: name) }
-          try next(key, Change(old: old, new: row))
+          store.put(consume row, at: slot, replacing: consume old)
+          if !existed { context.rowCreated(by: name) }
+        case .delete where existed:
+          store.delete(at: slot, replacing: consume old)
         case .delete:
-          context.outcome.applied = true
-          guard old != nil else { return }
-          store.delete(at: slot)
-          try next(key, Change(old: old, new: nil))
+          return context.markApplied()
         case .unchanged:
-          return
+          return store.putBack(consume old, at: slot)
         case .missing(let partial):
+          store.putBack(consume old, at: slot)
           guard let row = try context.missingRow(partial, policy: missing, operatorName: name)
           else { return }
-          store.put(row, at: slot)
-          context.outcome.applied = true
+          store.put(row, at: slot, replacing: store.take(at: slot))
           context.rowCreated(by: name)
-          try next(key, Change(old: nil, new: row))
         }
+        context.markApplied()
+        if let next { try next(key, Change(old: before, new: store.row(at: slot))) }
       }
     }
   }
@@ -139,7 +154,7 @@ extension KStream where Key: StoreKey {
         bytes.removeAll(keepingCapacity: true)
         try attempt(name) { try encode(key, value, context, &bytes) }
         try store.append(key: key, sequence: context.sequenceNumber, value: bytes.span.bytes)
-        context.outcome.applied = true
+        context.markApplied()
         try next(key, value)
       }
     }

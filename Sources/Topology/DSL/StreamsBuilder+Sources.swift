@@ -36,31 +36,29 @@ extension StreamsBuilder {
       let upcasting = UpcastChain<Format, Event>(format)
       return EventSource(
         declaration, assembly: assembly,
-        probe: { value, source, context in
-          try reader.withDocument(value) { _, slots in
-            try source.resolve(context, slots, text: reader.text)
+        probe: { batch, value, source, context in
+          try reader.withDocument(batch.extracting(value)) { _, slots in
+            try source.resolve(context, batch, slots)
           }
         },
-        run: { value, source, context, admit in
-          try reader.withDocument(value) { root, slots in
-            guard
-              let route = try source.route(context, slots, text: reader.text, admit: admit)
-            else { return }
+        run: { batch, value, source, context, admit in
+          try reader.withDocument(batch.extracting(value)) { root, slots in
+            guard let route = try source.route(context, batch, slots, admit: admit) else { return }
+            let key = source.key(of: context, batch)
             let payload = route.payload < 0 ? root : reader.document(atPath: route.payload) ?? root
             guard route.handler >= 0 else {
-              if let anyHandler { try next(route.key, try anyHandler(payload, context)) }
+              if let anyHandler { try next(key, try anyHandler(payload, context)) }
               return
             }
-            let decode = decoders[route.handler]
             if route.version == versions[route.handler] {
-              try next(route.key, try decode(payload, context))
+              try next(key, try decoders[route.handler](payload, context))
             } else {
               try upcasting.run(payload, from: route.version, handlers[route.handler]) { latest in
-                try next(route.key, try decode(latest, context))
+                try next(key, try decoders[route.handler](latest, context))
               }
             }
           }
-        }, canonical: { format.canonical($0) })
+        }, text: { reader.text($0) }, canonical: { format.canonical($0) })
     }
     return KStream(builder: self, port: output, node: id, rekeyedBy: nil)
   }

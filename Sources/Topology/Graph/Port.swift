@@ -18,12 +18,12 @@ final class Consumers<Key, Value> {
   @inlinable
   init() {}
 
-  /// All consumers as one call; with one consumer that consumer itself.
+  /// All consumers as one call; with one consumer that consumer itself, without one `nil`.
   @inlinable
-  func joined() -> Forward<Key, Value> {
+  func joined() -> Forward<Key, Value>? {
     let consumers = list
     switch consumers.count {
-    case 0: return { _, _ in }
+    case 0: return nil
     case 1: return consumers[0]
     case 2:
       let (first, second) = (consumers[0], consumers[1])

@@ -28,10 +28,16 @@ public final class TaskAssembly {
     self.log = log
   }
 
-  /// All that consume `port`, as one call.
+  /// All that consume `port`, as one call; `nil` where nobody does.
+  @inlinable
+  func consumers<Key, Value>(of port: Port<Key, Value>) -> Forward<Key, Value>? {
+    box(port).joined()
+  }
+
+  /// As ``consumers(of:)``, for an operator that has nothing to spare where nobody does.
   @inlinable
   func output<Key, Value>(of port: Port<Key, Value>) -> Forward<Key, Value> {
-    box(port).joined()
+    consumers(of: port) ?? { _, _ in }
   }
 
   @inlinable

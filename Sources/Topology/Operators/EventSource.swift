@@ -7,20 +7,24 @@ package import StreamCore
 /// ``StreamsBuilder`` makes where those types are known, so that it is compiled for them.
 @usableFromInline
 final class EventSource: SourceOperator {
-  /// Parses a value, asks ``route(_:_:_:text:admit:)``, decodes the payload and passes it on.
+  /// Parses a value, asks ``route(_:_:_:admit:)``, decodes the payload and passes it on.
   @usableFromInline
   typealias Run = (
-    _ value: RawSpan, _ source: EventSource, _ context: RecordContext, _ admit: () throws -> Bool
+    _ batch: RawSpan, _ value: Range<Int>, _ source: EventSource, _ context: RecordContext,
+    _ admit: () throws -> Bool
   ) throws -> Void
   /// Finds the envelope of a value and nothing else.
   @usableFromInline
-  typealias Probe = (_ value: RawSpan, _ source: EventSource, _ context: RecordContext) throws ->
-    Void
+  typealias Probe = (
+    _ batch: RawSpan, _ value: Range<Int>, _ source: EventSource, _ context: RecordContext
+  ) throws -> Void
+  /// A string field's text with its escapes resolved.
+  @usableFromInline
+  typealias Text = (FieldSlot) -> String
 
   /// What becomes of an event that was let in.
   @usableFromInline
   struct Route {
-    @usableFromInline let key: String
     /// Number of the handler; -1 for the one of all other types.
     @usableFromInline let handler: Int
     /// Slot of the payload's object; -1 where the value itself is the payload.
@@ -40,13 +44,14 @@ final class EventSource: SourceOperator {
   private let run: Run
   private let canonical: (RawSpan) -> [UInt8]?
   private let probe: Probe
+  private let text: Text
   /// Stands in for the task's context while a head is only looked at.
   private let probed = RecordContext(counters: TaskCounters())
 
   @usableFromInline
   init(
     _ declaration: EventSourceDeclaration, assembly: TaskAssembly, probe: @escaping Probe,
-    run: @escaping Run, canonical: @escaping (RawSpan) -> [UInt8]?
+    run: @escaping Run, text: @escaping Text, canonical: @escaping (RawSpan) -> [UInt8]?
   ) {
     topic = declaration.topic
     policies = declaration.policies
@@ -58,6 +63,7 @@ final class EventSource: SourceOperator {
     log = assembly.log
     self.probe = probe
     self.run = run
+    self.text = text
     self.canonical = canonical
   }
 
@@ -68,7 +74,7 @@ final class EventSource: SourceOperator {
     probed.select(index)
     let bytes = batch.bytes
     do {
-      try probe(bytes.span.bytes.extracting(value), self, probed)
+      try probe(bytes.span.bytes, value, self, probed)
       return try probed.occurredAt().map { Timestamp($0) } ?? entry.timestamp
     } catch {
       // A head that cannot be decoded is ordered by its record's timestamp.
@@ -82,12 +88,12 @@ final class EventSource: SourceOperator {
   }
 
   func process(_ context: RecordContext, admit: () throws -> Bool) throws {
-    guard let value = context.batch.entries[context.index].value else {
+    guard let value = context.entry.value else {
       throw ProcessingFailure(.decode, .decode, "the value is null: an event has a value")
     }
     let bytes = context.batch.bytes
     do {
-      try run(bytes.span.bytes.extracting(value), self, context, admit)
+      try run(bytes.span.bytes, value, self, context, admit)
     } catch let error as SerdeError {
       throw ProcessingFailure(.decode, .decode, error.description)
     } catch  where !ProcessingFailure.isOurs(error) {
@@ -100,9 +106,8 @@ final class EventSource: SourceOperator {
 
   /// Finds the envelope.
   @usableFromInline
-  func resolve(_ context: RecordContext, _ slots: [FieldSlot], text: (FieldSlot) -> String) throws {
-    let value = context.batch.entries[context.index].value ?? 0..<0
-    try resolver.resolve(context, slots: slots, valueStart: value.lowerBound, text: text)
+  func resolve(_ context: RecordContext, _ batch: RawSpan, _ slots: [FieldSlot]) throws {
+    try resolver.resolve(context, batch, slots: slots, text: text)
   }
 
   /// Finds the envelope, lets the event in, and tells its handler.
@@ -110,44 +115,52 @@ final class EventSource: SourceOperator {
   /// - Returns: `nil` where nothing more is to be done with it.
   @usableFromInline
   func route(
-    _ context: RecordContext, _ slots: [FieldSlot], text: (FieldSlot) -> String,
-    admit: () throws -> Bool
+    _ context: RecordContext, _ batch: RawSpan, _ slots: [FieldSlot], admit: () throws -> Bool
   ) throws -> Route? {
-    try resolve(context, slots, text: text)
+    try resolve(context, batch, slots)
     if eventTime == .occurredAt, let instant = try context.occurredAt() {
       context.timestamp = Timestamp(instant)
     }
     guard try admit() else { return nil }
-    let key = try checkedKey(context, context.batch.entries[context.index])
-    guard let handler = try types.handler(of: context) else {
+    try checkKey(context, batch)
+    guard let handler = try types.handler(of: context, batch) else {
       try unknownType(context)
       return nil
     }
     return Route(
-      key: key, handler: handler, payload: resolver.payloadSlot(slots) ?? -1,
-      version: context.schemaVersion)
+      handler: handler, payload: resolver.payloadSlot(slots) ?? -1, version: context.schemaVersion)
   }
 
-  private func checkedKey(_ context: RecordContext, _ entry: RecordBatch.Entry) throws -> String {
-    guard let range = entry.key else {
-      guard policies.nullKey == .warn, let aggregate = context.aggregateID else {
+  /// The key of an event that has a route: the record's own, or the aggregate's id in its place.
+  @usableFromInline
+  func key(of context: RecordContext, _ batch: RawSpan) -> String {
+    guard let range = context.entry.key else { return context.aggregateID ?? "" }
+    return batch.extracting(range).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+  }
+
+  private func checkKey(_ context: RecordContext, _ batch: RawSpan) throws {
+    guard let range = context.entry.key else {
+      guard policies.nullKey == .warn, !context.envelope.aggregateID.isAbsent else {
         throw ProcessingFailure(
           .decode, .nullKey, "the key is null: events are keyed by aggregateId",
           action: policies.nullKey == .fail ? .fail : .deadLetter)
       }
-      return aggregate
+      return
     }
-    guard let key = String(validating: context.batch.bytes[range], as: UTF8.self) else {
+    guard batch.isASCII(range) || isUTF8(context.batch.bytes[range]) else {
       throw ProcessingFailure(.decode, .decode, "the key is no UTF-8 text")
     }
-    guard !context.isAggregate(key, at: range) else { return key }
+    guard !context.isAggregate(at: range, batch) else { return }
     counters.count(.keyMismatch)
     if policies.keyMismatch != .warn {
       throw ProcessingFailure(
         .decode, .keyMismatch, "the key is not the aggregateId",
         action: policies.keyMismatch == .fail ? .fail : .deadLetter)
     }
-    return key
+  }
+
+  private func isUTF8(_ key: ArraySlice<UInt8>) -> Bool {
+    String(validating: key, as: UTF8.self) != nil
   }
 
   private func unknownType(_ context: RecordContext) throws {
@@ -171,19 +184,17 @@ final class EventSource: SourceOperator {
 
 extension RecordContext {
   /// Whether the event's type is this text.
-  func isType(_ name: [UInt8]) -> Bool {
-    if let range = envelope.eventType.range {
-      let bytes = batch.bytes
-      return bytes.span.bytes.holds(name, at: range)
-    }
+  func isType(_ name: [UInt8], _ batch: RawSpan) -> Bool {
+    if let range = envelope.eventType.range { return batch.holds(name, at: range) }
     return envelope.eventType.isComposed && eventType.utf8.elementsEqual(name)
   }
 
   /// Whether the aggregate's id is the key, or is not told.
-  func isAggregate(_ key: String, at range: Range<Int>) -> Bool {
-    if envelope.aggregateID.isComposed { return aggregateID == key }
+  func isAggregate(at range: Range<Int>, _ batch: RawSpan) -> Bool {
+    if envelope.aggregateID.isComposed {
+      return aggregateID == String(decoding: self.batch.bytes[range], as: UTF8.self)
+    }
     guard let found = envelope.aggregateID.range, found != range else { return true }
-    let bytes = batch.bytes
-    return bytes.span.bytes.equal(found, range)
+    return batch.equal(found, range)
   }
 }

@@ -19,19 +19,20 @@ struct EventTypeTable: Sendable {
   ///
   /// - Throws: ``ProcessingFailure`` for an event without type, or of a version that no handler or
   ///   chain of upcasters takes.
-  func handler(of context: RecordContext) throws -> Int? {
+  func handler(of context: RecordContext, _ batch: RawSpan) throws -> Int? {
     if context.envelope.eventType.isAbsent {
       throw ProcessingFailure(.decode, .decode, "eventType: is missing")
     }
-    for index in entries.indices where context.isType(entries[index].nameBytes) {
-      try check(context.schemaVersion, of: entries[index])
+    for index in entries.indices where context.isType(entries[index].nameBytes, batch) {
+      if context.schemaVersion != entries[index].version {
+        try check(context.schemaVersion, of: entries[index])
+      }
       return index
     }
     return takesAny ? -1 : nil
   }
 
   private func check(_ version: Int, of entry: Entry) throws {
-    if version == entry.version { return }
     let isKnown =
       version < entry.version
       && (version..<entry.version).allSatisfy(entry.upcasts.contains)

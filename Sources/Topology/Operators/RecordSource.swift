@@ -35,10 +35,9 @@ final class RecordSource<Key, Value>: SourceOperator {
   }
 
   func process(_ context: RecordContext, admit: () throws -> Bool) throws {
-    let batch = context.batch
-    let bytes = batch.bytes
-    let entry = batch.entries[context.index]
-    try resolver.resolve(context, slots: [], valueStart: 0, text: { _ in "" })
+    let bytes = context.batch.bytes
+    let entry = context.entry
+    try resolver.resolve(context, bytes.span.bytes, slots: [], text: { _ in "" })
     guard try admit() else { return }
     guard let keyRange = entry.key else {
       throw ProcessingFailure(
@@ -49,7 +48,7 @@ final class RecordSource<Key, Value>: SourceOperator {
     do {
       decoded = (
         try key.deserialize(bytes.span.bytes.extracting(keyRange)),
-        try value(entry.value.map { batch.bytes[$0] })
+        try value(entry.value.map { bytes[$0] })
       )
     } catch {
       throw ProcessingFailure(.decode, .decode, "\(error)")

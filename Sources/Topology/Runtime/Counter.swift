@@ -66,10 +66,11 @@ public enum Counter: Int, CaseIterable, Sendable {
 /// They live in plain memory while an interval runs and become words of the state at its commit.
 /// What a unit counted is taken back with it.
 final class TaskCounters {
-  // Behind a pointer, because each access to an array of a class is checked at run time.
+  // Behind a pointer, because each access to an array of a class is checked at run time; nor is
+  // the undo's, for which nothing calls back while it is changed.
   // Invariant: one Int64 a counter, made here and freed in `deinit`; `Counter` is the only index.
   private let values: UnsafeMutablePointer<Int64>
-  private var undo: [(counter: Counter, by: Int64)] = []
+  @exclusivity(unchecked) private var undo: [(counter: Counter, by: Int64)] = []
 
   init() {
     let count = Counter.allCases.count

@@ -4,7 +4,8 @@ import StreamCore
 /// An ``Envelope`` compiled for one source of one task: finds a record's envelope fields as slices
 /// of the record, decoding only numbers.
 ///
-/// Rules are plain values without references: walking them for each record counts none.
+/// Rules are plain values without references: walking them for each record counts none. They are
+/// set in `init` alone, so no access to them is checked at run time for overlapping ones.
 final class EnvelopeResolver {
   private enum Place: UInt8 { case header, slot, key, aggregateSequence, position }
   private struct Rule {
@@ -17,18 +18,18 @@ final class EnvelopeResolver {
 
   /// What the document reader must find, in the order of the slots.
   private(set) var paths: [[String]] = []
-  private var headerNames: [[UInt8]] = []
-  private var prefixes: [[UInt8]] = []
+  @exclusivity(unchecked) private var headerNames: [[UInt8]] = []
+  @exclusivity(unchecked) private var prefixes: [[UInt8]] = []
   private let payload: Envelope.Payload
-  private var payloadSlot = -1
-  private var eventID: [Rule] = []
-  private var eventType: [Rule] = []
-  private var schemaVersion: [Rule] = []
-  private var aggregateID: [Rule] = []
-  private var aggregateType: [Rule] = []
-  private var sequenceNumber: [Rule] = []
-  private var occurredAt: [Rule] = []
-  private var correlationID: [Rule] = []
+  @exclusivity(unchecked) private var payloadSlot = -1
+  @exclusivity(unchecked) private var eventID: [Rule] = []
+  @exclusivity(unchecked) private var eventType: [Rule] = []
+  @exclusivity(unchecked) private var schemaVersion: [Rule] = []
+  @exclusivity(unchecked) private var aggregateID: [Rule] = []
+  @exclusivity(unchecked) private var aggregateType: [Rule] = []
+  @exclusivity(unchecked) private var sequenceNumber: [Rule] = []
+  @exclusivity(unchecked) private var occurredAt: [Rule] = []
+  @exclusivity(unchecked) private var correlationID: [Rule] = []
   private let scope: UInt64
 
   /// - Parameter scope: the source topic, or the common scope of event ids.
@@ -85,16 +86,15 @@ final class EnvelopeResolver {
   /// Finds the record's envelope and sets the context's fields.
   ///
   /// - Parameters:
+  ///   - bytes: those of the context's batch.
   ///   - slots: the document's fields; ranges relative to the value.
-  ///   - valueStart: where the value lies in the batch.
   ///   - text: a string field's text with its escapes resolved.
   /// - Throws: ``ProcessingFailure`` of the stage `decode` for a field of a wrong type.
   func resolve(
-    _ context: RecordContext, slots: [FieldSlot], valueStart: Int, text: (FieldSlot) -> String
+    _ context: RecordContext, _ bytes: RawSpan, slots: [FieldSlot], text: (FieldSlot) -> String
   ) throws {
-    let record = context.batch.bytes
-    let bytes = record.span.bytes
-    let entry = context.batch.entries[context.index]
+    let entry = context.entry
+    let value = entry.value ?? 0..<0
     var found = HeaderRanges()
     if !entry.headers.isEmpty, !headerNames.isEmpty {
       findHeaders(bytes, entry.headers, &found)
@@ -115,7 +115,7 @@ final class EnvelopeResolver {
             return .composed
           case .string, .number:
             range = FieldRange(
-              start: slot.range.lowerBound + valueStart, count: slot.range.count)
+              start: slot.range.lowerBound + value.lowerBound, count: slot.range.count)
           default: throw wrongType(rule, slot.kind, "text")
           }
         case .aggregateSequence, .position: continue
@@ -143,8 +143,7 @@ final class EnvelopeResolver {
       sequence.isAbsent ? nil : try number(sequence, sequenceNumber, bytes)
     let version = try find(schemaVersion, .schemaVersion)
     context.schemaVersion = version.isAbsent ? 1 : Int(try number(version, schemaVersion, bytes))
-    let value = entry.value ?? 0..<0
-    envelope.payload = FieldRange(try payloadRange(value, slots, valueStart))
+    envelope.payload = FieldRange(try payloadRange(value, slots))
     context.envelope = envelope
     if envelope.eventID.isAbsent { identify(context, envelope.eventID, bytes) }
   }
@@ -154,7 +153,7 @@ final class EnvelopeResolver {
     guard !context.isIdentified else { return }
     let record = context.batch.bytes
     let bytes = record.span.bytes
-    let entry = context.batch.entries[context.index]
+    let entry = context.entry
     var found = HeaderRanges()
     if !entry.headers.isEmpty { findHeaders(bytes, entry.headers, &found) }
     var id = FieldRange.absent
@@ -179,10 +178,9 @@ final class EnvelopeResolver {
   }
 
   private func findHeaders(_ bytes: RawSpan, _ range: Range<Int>, _ found: inout HeaderRanges) {
-    let names = headerNames
     var position = range.lowerBound
     while let header = EncodedHeaders.next(in: bytes, at: position, end: range.upperBound) {
-      for index in names.indices where bytes.holds(names[index], at: header.name) {
+      for index in headerNames.indices where bytes.holds(headerNames[index], at: header.name) {
         found[index] = FieldRange(header.value)
       }
       position = header.end
@@ -203,7 +201,7 @@ final class EnvelopeResolver {
     context.hasDurableID = true
     context.isIdentified = true
     if let range = id.range {
-      context.idHash = Hash128(bytes.extracting(range), scope: scope)
+      context.identify(as: Hash128(bytes.extracting(range), scope: scope))
       return
     }
     if id.isAbsent {
@@ -219,13 +217,11 @@ final class EnvelopeResolver {
     context.idHash = Hash128(Array(context.eventID.utf8).span.bytes, scope: scope)
   }
 
-  private func payloadRange(_ value: Range<Int>, _ slots: [FieldSlot], _ valueStart: Int) throws
-    -> Range<Int>
-  {
+  private func payloadRange(_ value: Range<Int>, _ slots: [FieldSlot]) throws -> Range<Int> {
     guard payloadSlot >= 0 else { return value }
     let slot = slots[payloadSlot]
     if slot.kind == .object {
-      return slot.range.lowerBound + valueStart..<slot.range.upperBound + valueStart
+      return slot.range.lowerBound + value.lowerBound..<slot.range.upperBound + value.lowerBound
     }
     if payload == .either { return value }
     throw ProcessingFailure(

@@ -20,12 +20,16 @@ final class KeptRecords {
   let deadLetters: EntryStore
   private let limits: HeldLimits
   /// Keys with a parking dead letter, and how many each has; a mirror of the stored entries.
-  private var parkedKeys: [[UInt8]: Int] = [:]
+  private var parkedKeys: [[UInt8]: Int] = [:] {
+    didSet { hasParkedKeys = !parkedKeys.isEmpty }
+  }
   /// Whether any record is held, or dead: what the records of an undisturbed stream ask alone.
-  private(set) var hasHeld = false
-  private(set) var isEmpty = true
+  // Not checked at run time for overlapping accesses: they are flags, read and set whole.
+  @exclusivity(unchecked) private(set) var hasHeld = false
+  @exclusivity(unchecked) private(set) var hasParkedKeys = false
+  @exclusivity(unchecked) private(set) var isEmpty = true
   /// The running unit changed what is kept.
-  private var isTouched = false
+  @exclusivity(unchecked) private var isTouched = false
   /// Changes of ``parkedKeys`` in the running unit, to take back.
   private var undo: [(key: [UInt8], by: Int)] = []
 

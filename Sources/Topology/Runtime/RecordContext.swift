@@ -13,6 +13,9 @@ public final class RecordContext {
     var schemaVersion = 1
     var sequenceNumber: Int64?
     var index = 0
+    var entry = RecordBatch.Entry.none
+    /// The envelope's time, once it was asked for.
+    var occurredAt: Instant?
     var envelope = ResolvedEnvelope()
     var idHash = Hash128.zero
     var hasDurableID = false
@@ -49,14 +52,21 @@ public final class RecordContext {
     get { unsafe fields.pointee.index }
     set { unsafe fields.pointee.index = newValue }
   }
+  /// Where the record's parts lie in the batch.
+  var entry: RecordBatch.Entry { unsafe fields.pointee.entry }
   var envelope: ResolvedEnvelope {
-    get { unsafe fields.pointee.envelope }
-    set { unsafe fields.pointee.envelope = newValue }
+    _read { yield unsafe fields.pointee.envelope }
+    _modify { yield unsafe &fields.pointee.envelope }
   }
   /// The same id as in the seen ids: 128 bits of the id's text, scoped.
   var idHash: Hash128 {
     get { unsafe fields.pointee.idHash }
     set { unsafe fields.pointee.idHash = newValue }
+  }
+  /// The id's hash is found; the task will look it up a little later.
+  func identify(as hash: Hash128) {
+    unsafe fields.pointee.idHash = hash
+    ids?.expect(hash)
   }
   var hasDurableID: Bool {
     get { unsafe fields.pointee.hasDurableID }
@@ -73,27 +83,37 @@ public final class RecordContext {
     set { unsafe fields.pointee.valueHash = newValue }
   }
   /// What the unit has done so far.
-  @usableFromInline var outcome: UnitOutcome {
+  var outcome: UnitOutcome {
     get { unsafe fields.pointee.outcome }
     set { unsafe fields.pointee.outcome = newValue }
   }
+  /// Some store, sink or outbox takes the record.
+  @usableFromInline
+  func markApplied() { unsafe fields.pointee.outcome.applied = true }
   /// Records that operators emitted in this unit, for their deterministic ids.
   var emitted: Int {
     get { unsafe fields.pointee.emitted }
     set { unsafe fields.pointee.emitted = newValue }
   }
 
-  private(set) var batch: RecordBatch
-  private var composed: [EnvelopeField: String] = [:]
+  // Not checked at run time either: nothing here calls back while one of them is changed.
+  @exclusivity(unchecked) private(set) var batch: RecordBatch
+  @exclusivity(unchecked) private var composed: [EnvelopeField: String] = [:]
   /// Whether the task holds records at all, and operators that created a row in this unit: their
   /// held records of the key are released after it.
-  var hasHeldRecords = false
-  var createdRows: [String] = []
+  @exclusivity(unchecked) var hasHeldRecords = false
+  @exclusivity(unchecked) var createdRows: [String] = []
   let counters: TaskCounters
+  private let ids: SeenIDs?
   private let log: @Sendable (String) -> Void
 
-  init(counters: TaskCounters, log: @escaping @Sendable (String) -> Void = { _ in }) {
+  /// - Parameter ids: those of the task; `nil` where records are only looked at.
+  init(
+    counters: TaskCounters, ids: SeenIDs? = nil,
+    log: @escaping @Sendable (String) -> Void = { _ in }
+  ) {
     self.counters = counters
+    self.ids = ids
     self.log = log
     batch = RecordBatch(TopicPartition("", 0), nextOffset: 0)
     unsafe fields = .allocate(capacity: 1)
@@ -110,9 +130,11 @@ public final class RecordContext {
 
   /// Points at a record of the loaded batch.
   func select(_ index: Int) {
-    self.index = index
-    let bytes = batch.bytes
-    if let value = batch.entries[index].value {
+    let entry = batch.entries[index]
+    unsafe fields.pointee.index = index
+    unsafe fields.pointee.entry = entry
+    if let value = entry.value {
+      let bytes = batch.bytes
       valueHash = hash64(bytes.span.bytes.extracting(value))
     } else {
       valueHash = 0
@@ -123,7 +145,8 @@ public final class RecordContext {
   /// Forgets what a first try of the same record did.
   func restart() {
     var fresh = Fields()
-    fresh.timestamp = batch.entries[index].timestamp ?? Timestamp(milliseconds: .min)
+    fresh.entry = entry
+    fresh.timestamp = fresh.entry.timestamp ?? Timestamp(milliseconds: .min)
     fresh.streamTime = streamTime
     fresh.index = index
     fresh.valueHash = valueHash
@@ -133,7 +156,7 @@ public final class RecordContext {
   }
 
   public var topicPartition: TopicPartition { batch.topicPartition }
-  public var offset: Offset { batch.entries[index].offset }
+  public var offset: Offset { entry.offset }
 
   /// The event's id by the source's rules; `topic:partition:offset` where no other yields one.
   public var eventID: String {
@@ -150,6 +173,13 @@ public final class RecordContext {
   ///
   /// - Throws: ``StreamCore/SerdeError`` for text that is no time.
   public func occurredAt() throws -> Instant? {
+    if let known = unsafe fields.pointee.occurredAt { return known }
+    let time = try parsedOccurredAt()
+    unsafe fields.pointee.occurredAt = time
+    return time
+  }
+
+  private func parsedOccurredAt() throws -> Instant? {
     do {
       if envelope.occurredAt.isComposed, let text = composed[.occurredAt] {
         return try Instant(parsing: text)
@@ -164,7 +194,7 @@ public final class RecordContext {
 
   /// The record's headers in order.
   public var headers: [Header] {
-    EncodedHeaders.decode(batch.bytes[batch.entries[index].headers])
+    EncodedHeaders.decode(batch.bytes[entry.headers])
   }
 
   /// Lends the bytes of the event's payload as they arrived, before upcasting.
@@ -177,10 +207,10 @@ public final class RecordContext {
   public var record: ConsumerRecord { batch.record(at: index) }
 
   /// Whether an aggregate's id takes the place of a missing key.
-  var keysByAggregate = false
+  @exclusivity(unchecked) var keysByAggregate = false
   /// The key under which the record waits or holds others up.
   var waitingKey: ArraySlice<UInt8>? {
-    if let range = batch.entries[index].key { return batch.bytes[range] }
+    if let range = entry.key { return batch.bytes[range] }
     guard keysByAggregate, let aggregate = aggregateID else { return nil }
     return Array(aggregate.utf8)[...]
   }
@@ -196,15 +226,11 @@ public final class RecordContext {
 }
 
 /// What one unit did, by which its record's fate is told.
-@usableFromInline
 struct UnitOutcome {
   /// Some store, sink or outbox took it.
-  @usableFromInline var applied = false
+  var applied = false
   /// Some operator found it late.
   var late = false
   /// No handler takes events of its type, or there was no row to update.
   var ignored = false
-
-  @inlinable
-  init() {}
 }

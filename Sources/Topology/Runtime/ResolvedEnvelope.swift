@@ -60,29 +60,43 @@ extension RawSpan {
   /// Whether exactly these bytes stand at `range`.
   func holds(_ expected: [UInt8], at range: Range<Int>) -> Bool {
     guard range.count == expected.count else { return false }
-    for index in expected.indices
-    where unsafe unsafeLoad(fromByteOffset: range.lowerBound + index, as: UInt8.self)
-      != expected[index]
-    { return false }
-    return true
+    return expected.span.bytes.equal(0..<expected.count, range, of: self)
+  }
+
+  /// Whether all bytes at `range` are ASCII.
+  func isASCII(_ range: Range<Int>) -> Bool {
+    let text = extracting(range)
+    var all: UInt64 = 0
+    var index = 0
+    while index + 8 <= text.byteCount {
+      all |= unsafe text.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+      index += 8
+    }
+    while index < text.byteCount {
+      all |= UInt64(unsafe text.unsafeLoad(fromByteOffset: index, as: UInt8.self))
+      index += 1
+    }
+    return all & 0x8080_8080_8080_8080 == 0
   }
 
   /// Whether the same bytes stand at both ranges.
-  func equal(_ left: Range<Int>, _ right: Range<Int>) -> Bool {
+  func equal(_ left: Range<Int>, _ right: Range<Int>) -> Bool { equal(left, right, of: self) }
+
+  /// Whether the same bytes stand at both ranges, the second of `other`.
+  func equal(_ left: Range<Int>, _ right: Range<Int>, of other: RawSpan) -> Bool {
     guard left.count == right.count else { return false }
+    let (left, right) = (extracting(left), other.extracting(right))
     var index = 0
-    while index + 8 <= left.count {
-      let one = unsafe unsafeLoadUnaligned(
-        fromByteOffset: left.lowerBound + index, as: UInt64.self)
-      let other = unsafe unsafeLoadUnaligned(
-        fromByteOffset: right.lowerBound + index, as: UInt64.self)
-      if one != other { return false }
+    while index + 8 <= left.byteCount {
+      let one = unsafe left.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
+      let two = unsafe right.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
+      if one != two { return false }
       index += 8
     }
-    while index < left.count {
-      let one = unsafe unsafeLoad(fromByteOffset: left.lowerBound + index, as: UInt8.self)
-      let other = unsafe unsafeLoad(fromByteOffset: right.lowerBound + index, as: UInt8.self)
-      if one != other { return false }
+    while index < left.byteCount {
+      let one = unsafe left.unsafeLoad(fromUncheckedByteOffset: index, as: UInt8.self)
+      let two = unsafe right.unsafeLoad(fromUncheckedByteOffset: index, as: UInt8.self)
+      if one != two { return false }
       index += 1
     }
     return true

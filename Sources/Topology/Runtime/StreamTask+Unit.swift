@@ -4,7 +4,7 @@ import StreamCore
 /// How one record is run: from its input, or from where it was kept.
 final class UnitRun {
   let source: any SourceOperator
-  unowned let input: TaskInput
+  let input: TaskInput
   /// The kept entry that is being released or retried.
   let kept: KeptEntry?
 
@@ -166,7 +166,7 @@ extension StreamTask {
     // What corrects the record that its key waits for does not wait for it.
     // Nor does what was parked before; a record that got its row meanwhile does.
     let mayWait = run.kept.map { $0.record.why == .missingRow } ?? (earlier?.record.parks != true)
-    if mayWait, kept.isParked(context.waitingKey) { return .parked }
+    if mayWait, kept.hasParkedKeys, kept.isParked(context.waitingKey) { return .parked }
     // A record that is not processed moves no clock.
     advanceStreamTime(run.input)
     return .processed
@@ -175,7 +175,7 @@ extension StreamTask {
   /// Whether the event seen before says the same in other bytes: the original is read again.
   private func isRewritten(_ seen: SeenID, _ run: UnitRun) throws -> Bool {
     guard let offset = seen.offset, Int(seen.scope) < inputs.count,
-      let value = context.batch.entries[context.index].value,
+      let value = context.entry.value,
       let original = try readOriginal(inputs[Int(seen.scope)].topicPartition, offset)
     else { return false }
     let bytes = context.batch.bytes

@@ -13,6 +13,8 @@ package final class StreamTask {
   let context: RecordContext
   let counters = TaskCounters()
   let inputs: [TaskInput]
+  /// How the records of each input are run.
+  private let runs: [UnitRun]
   let kept: KeptRecords
   let journal: TaskJournal
   let outbox: OutboxWriter
@@ -25,12 +27,12 @@ package final class StreamTask {
   /// Counts intervals: what their size and cost are told by.
   private let commitsSlot: Int
   /// The batch that the context has loaded: input and number.
-  private var loaded = (order: -1, number: -1)
+  @exclusivity(unchecked) private var loaded = (order: -1, number: -1)
   /// Reads a record again, for the comparison of two with one id; `nil` where it is gone.
   package var readOriginal: (TopicPartition, Offset) throws -> [UInt8]? = { _, _ in nil }
   private var duplicatesNoted = 0
   /// Keys whose parked records may follow once the running unit is done.
-  var releasePending: [[UInt8]] = []
+  @exclusivity(unchecked) var releasePending: [[UInt8]] = []
   /// Records taken since the last commit.
   package private(set) var intervalRecords = 0
   /// Something is to be committed, be it only a position.
@@ -52,7 +54,7 @@ package final class StreamTask {
     self.state = state
     self.log = log
     self.retryWait = retryWait
-    context = RecordContext(counters: counters, log: log)
+    context = RecordContext(counters: counters, ids: state.seenIDs, log: log)
     outbox = try OutboxWriter(
       outbox: state.outbox, context: context, topology: topology.name,
       topics: (subTopology.sinks + (topology.deadLetterTopic.map { [$0] } ?? [])).uniqued())
@@ -73,6 +75,7 @@ package final class StreamTask {
       return try TaskInput(
         TopicPartition(topic, partition), source: source, order: order, words: state.words)
     }
+    runs = inputs.map { UnitRun(source: $0.source, input: $0) }
     if let source = inputs.first?.source { state.seenIDs.retention = source.seenIDs.stored }
     kept = KeptRecords(held: state.held, deadLetters: state.deadLetters, limits: limits)
     journal = TaskJournal(state.journal, replay: try replay?.map(TaskJournal.decode))
@@ -160,11 +163,11 @@ package final class StreamTask {
       loaded = (input.order, input.batchNumber)
     }
     context.select(input.cursor)
-    let entry = context.batch.entries[input.cursor]
+    let entry = context.entry
     let last = TaskInput.LastRecord(
       offset: entry.offset, timestamp: entry.timestamp, valueHash: context.valueHash)
     context.streamTime = input.streamTime
-    let fate = try runUnit(input.run)
+    let fate = try runUnit(runs[input.order])
     counters[.consumed] += 1
     counters[fate] += 1
     input.remember(last)

@@ -2,33 +2,34 @@ import StateStore
 import StreamCore
 
 /// One partition that a task reads: its position and what is buffered of it.
+///
+/// What is looked at for each record is not checked at run time for overlapping accesses: an input
+/// belongs to its task's thread, and nothing here calls back while a variable is changed.
 final class TaskInput {
   let topicPartition: TopicPartition
   let source: any SourceOperator
   /// Its place in the merge rule, by declaration of the sources.
   let order: Int
   /// The next offset to process.
-  var position: Offset
+  @exclusivity(unchecked) var position: Offset
   /// The log's read-committed end as asked after the last fetch; `nil` while unknown.
   var endOffset: Offset?
   /// Highest event time so far; `nil` before the first record.
-  var streamTime: Timestamp?
+  @exclusivity(unchecked) var streamTime: Timestamp?
   /// The last record consumed: compared with the log's when reading resumes.
-  var last: LastRecord?
+  @exclusivity(unchecked) var last: LastRecord?
   /// The record before the position has not been compared yet.
   var awaitsCheck: Bool
 
   /// Where the last fetch ended: past what lies behind the last buffered record, too.
   private var fetched: Offset = 0
   private var knownHead: (batch: Int, cursor: Int, time: Timestamp?) = (-1, -1, nil)
-  private var batches: [RecordBatch] = []
-  private var head = 0
+  @exclusivity(unchecked) private var batches: [RecordBatch] = []
+  @exclusivity(unchecked) private var head = 0
   /// The next record in the first batch.
-  private(set) var cursor = 0
-  /// How its records are run.
-  private(set) lazy var run = UnitRun(source: source, input: self)
+  @exclusivity(unchecked) private(set) var cursor = 0
   /// Counts batches taken, to tell when the context must load another.
-  private(set) var batchNumber = 0
+  @exclusivity(unchecked) private(set) var batchNumber = 0
 
   struct LastRecord: Hashable {
     let offset: Offset
@@ -120,11 +121,12 @@ final class TaskInput {
   }
 
   /// Records at or beyond it are not taken; `nil` takes all.
-  var limit: Offset?
+  @exclusivity(unchecked) var limit: Offset?
 
   var hasRecord: Bool {
     guard head < batches.count else { return false }
-    return limit.map { batches[head].entries[cursor].offset < $0 } ?? true
+    guard let limit else { return true }
+    return batches[head].entries[cursor].offset < limit
   }
 
   /// The position is the limit, or nothing but later records and hidden offsets lies between.
@@ -165,12 +167,12 @@ final class TaskInput {
 
   /// Moves past the record at the cursor.
   func advance() {
-    let batch = batches[head]
     cursor += 1
-    if cursor < batch.count {
-      position = batch.entries[cursor - 1].offset + 1
+    if cursor < batches[head].count {
+      position = batches[head].entries[cursor - 1].offset + 1
       return
     }
+    let batch = batches[head]
     position = head + 1 == batches.count ? fetched : batch.nextOffset
     cursor = 0
     head += 1

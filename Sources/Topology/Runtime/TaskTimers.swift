@@ -4,7 +4,10 @@ import StreamCore
 /// The durable timers of one task and the time that fires them.
 final class TaskTimers {
   private let timers: Timers
-  private var operators: [String: any TimerOperator] = [:]
+  private var operators: [String: any TimerOperator] = [:] {
+    didSet { hasOperators = true }
+  }
+  @exclusivity(unchecked) private var hasOperators = false
   private let words: Words
   private let timeSlot: Int
   /// No timer is due before it; `nil` where there is none.
@@ -22,17 +25,17 @@ final class TaskTimers {
   var time: Timestamp { Timestamp(milliseconds: words[timeSlot]) }
 
   func advance(to time: Timestamp) {
-    if !operators.isEmpty, time > self.time { words[timeSlot] = time.milliseconds }
+    if hasOperators, time > self.time { words[timeSlot] = time.milliseconds }
   }
 
   var isPending: Bool {
-    guard !operators.isEmpty, let earliest else { return false }
+    guard hasOperators, let earliest else { return false }
     return earliest <= time
   }
 
   /// Reads when the next timer is due.
   func refresh() throws {
-    earliest = operators.isEmpty ? nil : try timers.next(upTo: Timestamp(milliseconds: .max))?.time
+    earliest = !hasOperators ? nil : try timers.next(upTo: Timestamp(milliseconds: .max))?.time
   }
 
   func set(_ operatorName: String, key: [UInt8], at time: Timestamp) throws {
