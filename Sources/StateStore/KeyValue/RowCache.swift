@@ -96,7 +96,7 @@ final class RowCache<Row> {
     }
     while state.value.slotOfEntry.count <= entry { state.value.slotOfEntry.append(0) }
     state.value.slots.append(Slot(entry: entry, existed: row != nil))
-    state.value.rows.append(row)
+    state.value.rows.append(consume row)
     state.value.slotOfEntry[entry] = Int32(truncatingIfNeeded: state.value.slots.count)
     return state.value.slots.count - 1
   }

@@ -147,7 +147,9 @@ final class EventSource: SourceOperator {
       }
       return
     }
-    guard batch.isASCII(range) || isUTF8(context.batch.bytes[range]) else {
+    // Text of the value is known to be UTF-8, and so is a key that equals it.
+    if context.isAggregateOfValue(at: range, batch) { return }
+    guard String(validating: context.batch.bytes[range], as: UTF8.self) != nil else {
       throw ProcessingFailure(.decode, .decode, "the key is no UTF-8 text")
     }
     guard !context.isAggregate(at: range, batch) else { return }
@@ -157,10 +159,6 @@ final class EventSource: SourceOperator {
         .decode, .keyMismatch, "the key is not the aggregateId",
         action: policies.keyMismatch == .fail ? .fail : .deadLetter)
     }
-  }
-
-  private func isUTF8(_ key: ArraySlice<UInt8>) -> Bool {
-    String(validating: key, as: UTF8.self) != nil
   }
 
   private func unknownType(_ context: RecordContext) throws {
@@ -187,6 +185,14 @@ extension RecordContext {
   func isType(_ name: [UInt8], _ batch: RawSpan) -> Bool {
     if let range = envelope.eventType.range { return batch.holds(name, at: range) }
     return envelope.eventType.isComposed && eventType.utf8.elementsEqual(name)
+  }
+
+  /// Whether the aggregate's id stands in the value, and is the key.
+  func isAggregateOfValue(at range: Range<Int>, _ batch: RawSpan) -> Bool {
+    guard let found = envelope.aggregateID.range, let value = entry.value,
+      found.lowerBound >= value.lowerBound, found.upperBound <= value.upperBound
+    else { return false }
+    return batch.equal(found, range)
   }
 
   /// Whether the aggregate's id is the key, or is not told.

@@ -63,42 +63,31 @@ extension RawSpan {
     return expected.span.bytes.equal(0..<expected.count, range, of: self)
   }
 
-  /// Whether all bytes at `range` are ASCII.
-  func isASCII(_ range: Range<Int>) -> Bool {
-    let text = extracting(range)
-    var all: UInt64 = 0
-    var index = 0
-    while index + 8 <= text.byteCount {
-      all |= unsafe text.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
-      index += 8
-    }
-    while index < text.byteCount {
-      all |= UInt64(unsafe text.unsafeLoad(fromByteOffset: index, as: UInt8.self))
-      index += 1
-    }
-    return all & 0x8080_8080_8080_8080 == 0
-  }
-
   /// Whether the same bytes stand at both ranges.
   func equal(_ left: Range<Int>, _ right: Range<Int>) -> Bool { equal(left, right, of: self) }
 
   /// Whether the same bytes stand at both ranges, the second of `other`.
   func equal(_ left: Range<Int>, _ right: Range<Int>, of other: RawSpan) -> Bool {
     guard left.count == right.count else { return false }
-    let (left, right) = (extracting(left), other.extracting(right))
-    var index = 0
-    while index + 8 <= left.byteCount {
-      let one = unsafe left.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
-      let two = unsafe right.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
-      if one != two { return false }
-      index += 8
+    // Slices check their bounds, once; what is read below lies within `count`.
+    let (left, right, count) = (extracting(left), other.extracting(right), left.count)
+    @inline(__always) func differ<Word: FixedWidthInteger & BitwiseCopyable>(
+      _ type: Word.Type, _ offset: Int
+    ) -> Bool {
+      unsafe left.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: type)
+        != right.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: type)
     }
-    while index < left.byteCount {
-      let one = unsafe left.unsafeLoad(fromUncheckedByteOffset: index, as: UInt8.self)
-      let two = unsafe right.unsafeLoad(fromUncheckedByteOffset: index, as: UInt8.self)
-      if one != two { return false }
-      index += 1
+    // The last word overlaps the one before, so that no byte is left over.
+    if count >= 8 {
+      var offset = 0
+      while offset < count - 8 {
+        if differ(UInt64.self, offset) { return false }
+        offset += 8
+      }
+      return !differ(UInt64.self, count - 8)
     }
+    if count >= 4 { return !differ(UInt32.self, 0) && !differ(UInt32.self, count - 4) }
+    for offset in 0..<count where differ(UInt8.self, offset) { return false }
     return true
   }
 
