@@ -103,17 +103,23 @@ private func writeAuditRow(
   var writer = JSONWriter()
   writer.beginObject()
   writer.field("sequenceNumber", context.sequenceNumber)
-  writer.field("eventId", context.eventID)
-  writer.field("eventType", context.eventType)
+  writer.name("eventId")
+  write(.eventID, context, &writer)
+  writer.name("eventType")
+  write(.eventType, context, &writer)
   writer.field("schemaVersion", context.schemaVersion)
   writer.field("occurredAt", try context.occurredAt())
-  writer.field("correlationId", context.correlationID)
+  writer.name("correlationId")
+  write(.correlationID, context, &writer)
   writer.name("payload")
-  context.withPayload { writer.value(json: $0) }
+  context.withPayload { writer.value(jsonOnOneLine: $0) }
   writer.endObject()
   writer.finish(appendingTo: &bytes)
-  // Line breaks of a JSON text are white space: without them a row is one line.
-  if bytes.contains(0x0A) || bytes.contains(0x0D) { bytes.removeAll(where: isLineBreak) }
 }
 
-private func isLineBreak(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D }
+/// The text's bytes as they stand in the record: no string is made of them.
+private func write(
+  _ text: RecordContext.Text, _ context: RecordContext, _ writer: inout JSONWriter
+) {
+  if context.withText(text, { writer.value(utf8: $0) }) == nil { writer.null() }
+}

@@ -154,6 +154,20 @@ struct SerdeTests {
     )
   }
 
+  @Test(
+    "bytes are written as the text they are",
+    arguments: [
+      ([], ""), ([0x61], "a"), (Array("plain text of more than 16 bytes".utf8), nil),
+      (Array("é, and a \"quote\" far behind".utf8), "é, and a \\\"quote\\\" far behind"),
+      ([0x61, 0xFF, 0x62], "a\u{FFFD}b"), ([0x61, 0x62, 0x63, 0x0A], "abc\\n"),
+    ] as [([UInt8], String?)])
+  func bytes(utf8: [UInt8], expected: String?) {
+    var writer = JSONWriter()
+    writer.value(utf8: utf8.span.bytes)
+    let text = expected ?? String(decoding: utf8, as: UTF8.self)
+    #expect(String(decoding: writer.finish(), as: UTF8.self) == "\"\(text)\"")
+  }
+
   struct Reading: JSONDecodable, JSONEncodable {
     var value: Double
     init(_ value: Double) { self.value = value }

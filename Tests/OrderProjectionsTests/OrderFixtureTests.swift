@@ -129,4 +129,22 @@ import TopologyTesting
     #expect(letters[1].record.key == Array("o-4".utf8))
     #expect(letters[1].record.headers.contains(Header("schemaVersion", "99")))
   }
+
+  @Test("an audit row is one line: texts of the envelope in JSON, the payload as it came")
+  func auditRow() throws {
+    let driver = try TopologyTestDriver(orderProjections())
+    try driver.send([
+      OrderRecord(
+        "o-1", "ORDER_CREATED", id: "q\"1\\é",
+        "{\r\n\"orderId\":\"o-1\",\n \"customerId\":\"c-1\",\"totalAmount\":1.0,"
+          + "\"occurredAt\":\"2026-01-05T10:00:00+01:00\"}")
+    ])
+    #expect(
+      try Array(driver.rows("order-events-by-aggregate").values) == [
+        "{\"sequenceNumber\":null,\"eventId\":\"q\\\"1\\\\é\",\"eventType\":\"ORDER_CREATED\","
+          + "\"schemaVersion\":1,\"occurredAt\":\"2026-01-05T09:00:00Z\",\"correlationId\":null,"
+          + "\"payload\":{\"orderId\":\"o-1\", \"customerId\":\"c-1\",\"totalAmount\":1.0,"
+          + "\"occurredAt\":\"2026-01-05T10:00:00+01:00\"}}"
+      ])
+  }
 }

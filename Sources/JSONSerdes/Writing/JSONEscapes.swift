@@ -6,12 +6,14 @@ enum JSONEscapes {
 
   /// Copies text that needs no escape; eight bytes at a time, as most has none.
   ///
+  /// - Parameter onlyASCII: whether other text is refused as well.
   /// - Returns: whether it needs none; else what was copied is not to be used.
   @inlinable
   @inline(__always)
   @unsafe
   static func copyPlain(
-    _ text: UnsafeBufferPointer<UInt8>, to room: UnsafeMutablePointer<UInt8>
+    _ text: UnsafeBufferPointer<UInt8>, to room: UnsafeMutablePointer<UInt8>,
+    onlyASCII: Bool = false
   ) -> Bool {
     let count = text.count
     guard let start = unsafe UnsafeRawPointer(text.baseAddress), count > 0 else { return true }
@@ -23,23 +25,25 @@ enum JSONEscapes {
       while position < count - 8 {
         let word = unsafe start.loadUnaligned(fromByteOffset: position, as: UInt64.self)
         unsafe room.storeBytes(of: word, toByteOffset: position, as: UInt64.self)
-        found |= marks(word)
+        found |= marks(word) | (onlyASCII ? word : 0)
         position += 8
       }
       let word = unsafe start.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
       unsafe room.storeBytes(of: word, toByteOffset: count - 8, as: UInt64.self)
-      found |= marks(word)
+      found |= marks(word) | (onlyASCII ? word : 0)
     } else if count >= 4 {
       let first = unsafe start.loadUnaligned(as: UInt32.self)
       let last = unsafe start.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
       unsafe room.storeBytes(of: first, as: UInt32.self)
       unsafe room.storeBytes(of: last, toByteOffset: count - 4, as: UInt32.self)
-      found = marks(UInt64(first) << 32 | UInt64(last))
+      let word = UInt64(first) << 32 | UInt64(last)
+      found = marks(word) | (onlyASCII ? word : 0)
     } else {
       for position in 0..<count {
         let byte = unsafe start.load(fromByteOffset: position, as: UInt8.self)
         unsafe room.storeBytes(of: byte, toByteOffset: position, as: UInt8.self)
-        found |= marks(UInt64(byte) &* 0x0101_0101_0101_0101)
+        let word = UInt64(byte) &* 0x0101_0101_0101_0101
+        found |= marks(word) | (onlyASCII ? word : 0)
       }
     }
     return found & 0x8080_8080_8080_8080 == 0
@@ -54,13 +58,6 @@ enum JSONEscapes {
     let ones: UInt64 = 0x0101_0101_0101_0101
     let (quote, backslash) = (word ^ (ones &* 0x22), word ^ (ones &* 0x5C))
     return ((word &- ones &* 0x20) | (quote &- ones) | (backslash &- ones)) & ~word
-  }
-
-  @unsafe
-  static func isASCII(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-    var all: UInt8 = 0
-    for position in 0..<text.count { unsafe all |= text[position] }
-    return all < 0x80
   }
 
   /// Copies text with its escapes to room for ``bytesMax`` times as many bytes.

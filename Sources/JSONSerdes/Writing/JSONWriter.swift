@@ -1,3 +1,4 @@
+import Glibc
 public import StreamCore
 
 /// Writes compact JSON, members in the order of the calls.
@@ -89,8 +90,12 @@ public struct JSONWriter: ~Copyable {
   public mutating func value(utf8 bytes: RawSpan) {
     unsafe bytes.withUnsafeBytes { bytes in
       let text = unsafe bytes.bindMemory(to: UInt8.self)
-      if unsafe JSONEscapes.isASCII(text) { return unsafe quoted(text, 0x2C) }
-      unsafe value(String(decoding: text, as: UTF8.self))
+      unsafe reserve(text.count + 3)
+      if unsafe JSONEscapes.copyPlain(text, to: next + 1, onlyASCII: true) {
+        unsafe quote(text.count, 0x2C)
+      } else {
+        unsafe value(String(decoding: text, as: UTF8.self))
+      }
     }
   }
 
@@ -139,7 +144,30 @@ public struct JSONWriter: ~Copyable {
     }
   }
 
+  /// As ``value(json:)``, less its line breaks: what is written is one line.
+  public mutating func value(jsonOnOneLine json: RawSpan) {
+    let start = unsafe next - start
+    value(json: json)
+    // Line breaks of a JSON text are white space.
+    removeLineBreaks(from: start)
+  }
+
   // MARK: Details
+
+  private mutating func removeLineBreaks(from position: Int) {
+    let first = unsafe start + position
+    let count = unsafe next - first
+    guard unsafe memchr(first, 0x0A, count) != nil || memchr(first, 0x0D, count) != nil
+    else { return }
+    var kept = unsafe first
+    for position in 0..<count {
+      let byte = unsafe first[position]
+      if byte == 0x0A || byte == 0x0D { continue }
+      unsafe kept.pointee = byte
+      unsafe kept += 1
+    }
+    unsafe next = unsafe kept
+  }
 
   /// Makes room for `size` bytes.
   @inlinable

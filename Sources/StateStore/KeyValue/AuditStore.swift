@@ -25,10 +25,10 @@ public final class AuditStore: StoreParticipant {
     /// How many of the list are of finished units.
     var committedUnits = 0
     var isTouched = false
-    var key: [UInt8] = []
   }
 
   private let hot = OwnedState(Hot())
+  @usableFromInline let keyScratch = OwnedState([UInt8]())
 
   init(
     name: String, values: Table, tree: Table, space: KeySpace, encoding: RowEncoding,
@@ -51,12 +51,18 @@ public final class AuditStore: StoreParticipant {
   ///
   /// - Parameter sequence: the entity's sequence number; `nil` comes before all others.
   /// - Throws: ``StoreError``.
+  @inlinable
   public func append(
     key: some StoreKey, sequence: Int64?, value: RawSpan
   ) throws(StoreError) {
-    hot.value.key.removeAll(keepingCapacity: true)
-    key.encode(into: &hot.value.key)
-    let entry = try space.entry(for: hot.value.key)
+    keyScratch.value.removeAll(keepingCapacity: true)
+    key.encode(into: &keyScratch.value)
+    try append(encodedKey: keyScratch.value, sequence: sequence, value: value)
+  }
+
+  @usableFromInline
+  func append(encodedKey key: [UInt8], sequence: Int64?, value: RawSpan) throws(StoreError) {
+    let entry = try space.entry(for: key)
     _ = space.assignNumber(entry)
     if !hot.value.isTouched {
       hot.value.isTouched = true
@@ -83,47 +89,40 @@ public final class AuditStore: StoreParticipant {
   func flush(_ transaction: Transaction) throws {
     if hot.value.places.isEmpty { return }
     let first = interval.words[nextWord] - Int64(hot.value.places.count)
+    try writeValues(transaction, first)
+    try writeTree(transaction, first)
+  }
+
+  private func writeValues(_ transaction: Transaction, _ first: Int64) throws(StoreError) {
+    var cursor = try transaction.cursor(values)
     for position in hot.value.places.indices {
       try withKey(first + Int64(position)) { key throws(StoreError) in
         try hot.value.list.with(position) { value throws(StoreError) in
-          try transaction.put(values, key, value, append: true)
+          try cursor.put(key, value, append: true)
         }
       }
     }
-    var cursor = try transaction.cursor(tree)
-    var key: [UInt8] = []
-    for position in order() {
-      let place = hot.value.places[Int(position)]
-      key.removeAll(keepingCapacity: true)
+  }
+
+  private func writeTree(_ transaction: Transaction, _ first: Int64) throws(StoreError) {
+    var keys: [UInt8] = []
+    keys.reserveCapacity(hot.value.places.count * AuditKey.bytesMax)
+    var ranges: [Range<Int32>] = []
+    ranges.reserveCapacity(hot.value.places.count)
+    for (position, place) in hot.value.places.enumerated() {
+      let start = Int32(truncatingIfNeeded: keys.count)
       AuditKey.append(
         row: space.number(Int(place.entry)),
         sequence: place.hasSequence ? place.sequence : nil,
-        number: first + Int64(position), to: &key)
-      try cursor.put(key.raw, RawSpan())
+        number: first + Int64(position), to: &keys)
+      ranges.append(start..<Int32(truncatingIfNeeded: keys.count))
     }
-  }
-
-  private func order() -> [Int32] {
-    struct Ordered {
-      let number: Int64
-      let place: Place
-      let position: Int32
+    var cursor = try transaction.cursor(tree)
+    for position in unsafe KeyOrder.positions(of: ranges, in: keys.raw) {
+      let range = ranges[Int(position)]
+      try cursor.put(
+        keys.raw.extracting(Int(range.lowerBound)..<Int(range.upperBound)), RawSpan())
     }
-    var ordered: [Ordered] = []
-    ordered.reserveCapacity(hot.value.places.count)
-    for (position, place) in hot.value.places.enumerated() {
-      ordered.append(
-        Ordered(
-          number: space.number(Int(place.entry)), place: place, position: Int32(position)))
-    }
-    ordered.sort {
-      if $0.number != $1.number { return $0.number < $1.number }
-      let (left, right) = ($0.place, $1.place)
-      if left.hasSequence != right.hasSequence { return right.hasSequence }
-      if left.sequence != right.sequence { return left.sequence < right.sequence }
-      return $0.position < $1.position
-    }
-    return ordered.map(\.position)
   }
 
   func dropCache() {
@@ -138,6 +137,8 @@ public final class AuditStore: StoreParticipant {
 
 /// The key of an audit store's tree: row number of the entity, sequence, number of the value.
 enum AuditKey {
+  static let bytesMax = 25
+
   static func append(row: Int64, sequence: Int64?, number: Int64, to bytes: inout [UInt8]) {
     appendPrefix(row: row, sequence: sequence, to: &bytes)
     bytes.append(bigEndian: number)
