@@ -1,76 +1,55 @@
 /// Which sealed segments may hold an id: 4 bytes an id in memory, in buckets of one cache line.
 ///
-/// A slot is 20 bits of the hash and 12 of the segment. Each id has two buckets and lies in the
-/// emptier one; where both are full it goes to an exact set. Eight of the 20 bits can become bits
-/// of the bucket's number, so the index doubles up to 256-fold without the hashes themselves; they
-/// are read again only for the next doubling.
+/// A slot is 20 bits of the hash and 12 of the segment. Each id has two buckets: it lies in the
+/// first while that is not nearly full, else in the emptier one; where both are full it goes to an
+/// exact set. The first bucket follows the upper bits of the hash, so that ids in their order, as a
+/// segment has them, fill the index from its start to its end.
 struct FingerprintIndex {
   private static let slotsPerBucket = 16
-  private static let growthBits = 8
+  /// Slots of the first bucket that fill before the second one is looked at.
+  private static let slotsOfFirst = 12
 
   private var slots: [UInt32]
-  /// How many bits of growth are part of a bucket's number.
-  private var grown = 0
-  /// The number of buckets without growth.
-  private let base: UInt64
+  private let buckets: UInt64
   private var overflow: [Hash128: UInt16] = [:]
   private(set) var count = 0
+  /// Whether slots were emptied. As long as none was, a bucket fills from its first slot to its last.
+  private var hasGaps = false
 
-  /// - Parameter ids: as many as it is to hold at three quarters full.
+  /// - Parameter ids: as many as it holds before a quarter more, for which there is room.
   init(ids: Int) {
-    let buckets = max(16, (ids * 4 / 3 + Self.slotsPerBucket - 1) / Self.slotsPerBucket)
-    self.base = UInt64(buckets)
+    let wanted = ids + ids / 4
+    let buckets = max(16, (wanted * 5 / 4 + Self.slotsPerBucket - 1) / Self.slotsPerBucket)
+    self.buckets = UInt64(buckets)
     self.slots = [UInt32](repeating: 0, count: buckets * Self.slotsPerBucket)
   }
 
   var memoryBytes: Int { slots.count * 4 + overflow.count * 40 }
-  var overflowCount: Int { overflow.count }
 
-  /// Whether `ids` more fit at a load where buckets seldom overflow.
-  private func hasRoom(for ids: Int) -> Bool { (count + ids) * 5 <= slots.count * 4 }
+  /// Whether `ids` more fit at a load where buckets seldom overflow; if not, it is to be made anew
+  /// from the hashes.
+  func hasRoom(for ids: Int) -> Bool { (count + ids) * 5 <= slots.count * 4 }
 
-  /// Doubles until `ids` more fit.
-  ///
-  /// - Returns: whether it could; if not, it is to be made anew from the hashes.
-  mutating func makeRoom(for ids: Int) -> Bool {
-    if (count + ids) * 5 > (slots.count << (Self.growthBits - grown)) * 4 { return false }
-    while !hasRoom(for: ids) { double() }
-    return true
-  }
-
-  /// Twelve bits that are never all zero, so that no slot in use is 0.
+  /// Twenty bits that are never all zero, so that no slot in use is 0.
   @inline(__always)
   private static func tag(_ hash: Hash128) -> UInt32 {
-    let tag = UInt32(truncatingIfNeeded: hash.high & 0xFFF)
+    let tag = UInt32(truncatingIfNeeded: hash.high & 0xF_FFFF)
     return tag == 0 ? 1 : tag
   }
 
   @inline(__always)
-  private static func growth(_ hash: Hash128) -> UInt32 {
-    UInt32(truncatingIfNeeded: (hash.high >> 12) & 0xFF)
+  private func first(_ hash: Hash128) -> Int {
+    Int(truncatingIfNeeded: hash.high.multipliedFullWidth(by: buckets).high) * Self.slotsPerBucket
   }
 
   @inline(__always)
-  private func buckets(_ hash: Hash128) -> (Int, Int) {
-    let first = hash.low.multipliedFullWidth(by: base).high
-    // Another place in the same half, from bits that the first does not depend on.
-    let second = ((hash.high >> 20) &* 0x9E37_79B9_7F4A_7C15).multipliedFullWidth(by: base).high
-    let half = UInt64(Self.growth(hash)) & (1 << UInt64(grown) - 1)
-    let start = half * base
-    return (
-      Int(truncatingIfNeeded: start + first) * Self.slotsPerBucket,
-      Int(truncatingIfNeeded: start + second) * Self.slotsPerBucket
-    )
-  }
-
-  @inline(__always)
-  private static func fingerprint(_ hash: Hash128) -> UInt32 {
-    growth(hash) << 12 | tag(hash)
+  private func second(_ hash: Hash128) -> Int {
+    Int(truncatingIfNeeded: hash.low.multipliedFullWidth(by: buckets).high) * Self.slotsPerBucket
   }
 
   @inline(__always)
   private func load(_ bucket: Int) -> SIMD16<UInt32> {
-    // SAFETY: buckets(_:) gives starts of whole buckets of `slots`.
+    // SAFETY: first(_:) and second(_:) give starts of whole buckets of `slots`.
     unsafe slots.withUnsafeBytes {
       unsafe $0.loadUnaligned(fromByteOffset: bucket * 4, as: SIMD16<UInt32>.self)
     }
@@ -82,9 +61,11 @@ struct FingerprintIndex {
   func forCandidates(
     _ hash: Hash128, _ body: (Int) throws(StoreError) -> Bool
   ) throws(StoreError) {
-    let (first, second) = buckets(hash)
-    let sought = SIMD16<UInt32>(repeating: Self.fingerprint(hash))
+    let sought = SIMD16<UInt32>(repeating: Self.tag(hash))
+    let first = first(hash)
     if try forCandidates(first, sought, body) { return }
+    if !hasGaps && slots[first + Self.slotsOfFirst - 1] == 0 { return }
+    let second = second(hash)
     if first != second, try forCandidates(second, sought, body) { return }
     if !overflow.isEmpty, let segment = overflow[hash] { _ = try body(Int(segment)) }
   }
@@ -102,19 +83,24 @@ struct FingerprintIndex {
   }
 
   mutating func insert(_ hash: Hash128, segment: Int) {
-    let (first, second) = buckets(hash)
+    let value = Self.tag(hash) << 12 | UInt32(segment)
     count += 1
-    let firstFree = free(first)
-    let secondFree = free(second)
-    let emptier = firstFree >= secondFree ? first : second
+    let first = first(hash)
+    if !hasGaps && slots[first + Self.slotsOfFirst - 1] == 0 {
+      var slot = first
+      while slots[slot] != 0 { slot += 1 }
+      slots[slot] = value
+      return
+    }
+    let second = second(hash)
+    let (firstFree, secondFree) = (free(first), free(second))
     guard max(firstFree, secondFree) > 0 else {
       overflow[hash] = UInt16(segment)
       return
     }
-    for slot in emptier..<(emptier + Self.slotsPerBucket) where slots[slot] == 0 {
-      slots[slot] = Self.fingerprint(hash) << 12 | UInt32(segment)
-      return
-    }
+    var slot = firstFree >= secondFree ? first : second
+    while slots[slot] != 0 { slot += 1 }
+    slots[slot] = value
   }
 
   private func free(_ bucket: Int) -> Int {
@@ -123,24 +109,13 @@ struct FingerprintIndex {
     return Int(SIMD16<UInt32>(repeating: 0).replacing(with: 1, where: isFree).wrappedSum())
   }
 
-  /// Twice the buckets: each slot stays or moves by its next bit of growth.
-  private mutating func double() {
-    let old = slots
-    slots = [UInt32](repeating: 0, count: old.count * 2)
-    for position in old.indices where old[position] != 0 {
-      let growth = old[position] >> 24
-      let isMoved = growth >> UInt32(grown) & 1 == 1
-      slots[isMoved ? position + old.count : position] = old[position]
-    }
-    grown += 1
-  }
-
   /// Forgets a segment.
   mutating func remove(segment: Int) {
     for position in slots.indices
     where slots[position] != 0 && slots[position] & 0xFFF == UInt32(segment) {
       slots[position] = 0
       count -= 1
+      hasGaps = true
     }
     let kept = overflow.filter { $0.value != UInt16(segment) }
     count -= overflow.count - kept.count

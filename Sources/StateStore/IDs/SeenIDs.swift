@@ -196,7 +196,7 @@ package final class SeenIDs: StoreParticipant {
     let segment = IDSegment(
       number: Int(number), count: records.count, minTime: minTime, maxTime: maxTime)
     try tables.seal(transaction, segment, records)
-    if !hot.value.fingerprints.makeRoom(for: records.count) {
+    if !hot.value.fingerprints.hasRoom(for: records.count) {
       hot.value.fingerprints = try Self.load(tables, segments, room: records.count, transaction)
     }
     sealed = segment
