@@ -16,6 +16,7 @@ let package = Package(
   name: "projector",
   products: [
     .library(name: "StreamCore", targets: ["StreamCore"]),
+    .library(name: "CEL", targets: ["CEL"]),
     .library(name: "JSONSerdes", targets: ["JSONSerdes"]),
     .library(name: "Topology", targets: ["Topology"]),
     .library(name: "OrderProjections", targets: ["OrderProjections"]),
@@ -42,6 +43,8 @@ let package = Package(
       linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "StreamCore", swiftSettings: strict),
     .target(name: "ChildProcesses", dependencies: ["CSpawn"], swiftSettings: strict),
+    .target(
+      name: "CEL", dependencies: ["StreamCore"], exclude: ["README.md"], swiftSettings: strict),
     .target(name: "JSONSerdes", dependencies: ["StreamCore", "CSimdJSON"], swiftSettings: wrapper),
     .target(
       name: "StateStore", dependencies: ["StreamCore", "CLMDB", "CXXHash"],
@@ -84,6 +87,8 @@ let package = Package(
       path: "Benchmarks", swiftSettings: strict),
     .testTarget(
       name: "StreamCoreTests", dependencies: ["StreamCore"], swiftSettings: strict),
+    .testTarget(
+      name: "CELTests", dependencies: ["CEL", "StreamCore"], swiftSettings: strict),
     .testTarget(
       name: "JSONSerdesTests", dependencies: ["JSONSerdes", "StreamCore"], swiftSettings: strict),
     .testTarget(
