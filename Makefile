@@ -1,5 +1,5 @@
 # `make test` builds once, in release mode, and runs every check; see CONTRIBUTING.md.
-PACKAGES = make g++ pkg-config liblmdb-dev librdkafka-dev libsimdjson-dev libxxhash-dev
+PACKAGES = make g++ pkg-config liblmdb-dev librdkafka-dev libsimdjson-dev libxxhash-dev libre2-dev
 
 .PHONY: test soak demo bench packages
 

@@ -17,6 +17,7 @@ let package = Package(
   products: [
     .library(name: "StreamCore", targets: ["StreamCore"]),
     .library(name: "CEL", targets: ["CEL"]),
+    .library(name: "CELRE2", targets: ["CELRE2"]),
     .library(name: "JSONSerdes", targets: ["JSONSerdes"]),
     .library(name: "Topology", targets: ["Topology"]),
     .library(name: "OrderProjections", targets: ["OrderProjections"]),
@@ -41,10 +42,13 @@ let package = Package(
       name: "CSimdJSON", path: "Sources/CSimdJSON",
       cxxSettings: [.define("NDEBUG", .when(configuration: .release))],
       linkerSettings: [.linkedLibrary("simdjson")]),
+    .target(
+      name: "CRE2", path: "Sources/CRE2", linkerSettings: [.linkedLibrary("re2")]),
     .target(name: "StreamCore", swiftSettings: strict),
     .target(name: "ChildProcesses", dependencies: ["CSpawn"], swiftSettings: strict),
     .target(
       name: "CEL", dependencies: ["StreamCore"], exclude: ["README.md"], swiftSettings: strict),
+    .target(name: "CELRE2", dependencies: ["CEL", "CRE2"], swiftSettings: wrapper),
     .target(name: "JSONSerdes", dependencies: ["StreamCore", "CSimdJSON"], swiftSettings: wrapper),
     .target(
       name: "StateStore", dependencies: ["StreamCore", "CLMDB", "CXXHash"],
@@ -88,7 +92,7 @@ let package = Package(
     .testTarget(
       name: "StreamCoreTests", dependencies: ["StreamCore"], swiftSettings: strict),
     .testTarget(
-      name: "CELTests", dependencies: ["CEL", "StreamCore"], swiftSettings: strict),
+      name: "CELTests", dependencies: ["CEL", "CELRE2", "StreamCore"], swiftSettings: strict),
     .testTarget(
       name: "JSONSerdesTests", dependencies: ["JSONSerdes", "StreamCore"], swiftSettings: strict),
     .testTarget(
