@@ -24,6 +24,8 @@ public struct Overload: Sendable {
   /// Given the arguments that are constant in an expression (`nil` for others), an implementation made for them, or
   /// `nil`. A regular expression is compiled here, once a program.
   public var specialize: (@Sendable (_ constants: [Value?]) -> Implementation?)?
+  /// Whether the evaluator knows the operator for these types by itself.
+  var isBuiltIn = false
 
   public init(
     isMember: Bool, parameters: [CELType], result: CELType, cost: Cost = .linear,

@@ -26,6 +26,8 @@ public indirect enum CELType: Hashable, Sendable {
   case object(String)
   /// In the signature of an overload, any type, the same wherever the name recurs.
   case parameter(String)
+  /// While types are inferred, a type that is not known yet; no finished expression has it.
+  case variable(Int)
   /// The type of an expression that has an error.
   case error
 
@@ -55,6 +57,7 @@ public indirect enum CELType: Hashable, Sendable {
     case .opaque(let name, _): name
     case .object(let name): name
     case .parameter(let name): name
+    case .variable: "dyn"
     case .error: "error"
     }
   }
