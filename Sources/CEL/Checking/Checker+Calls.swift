@@ -129,6 +129,6 @@ extension Checker {
     let numbers: [CELType] = [.int, .uint, .double]
     guard numbers.contains(types[0]), numbers.contains(types[1]), types[0] != types[1]
     else { return "" }
-    return "; convert one of them, as in \(types[0])(…)"
+    return "; convert one of them, as in \(types.contains(.double) ? "double" : "int")(…)"
   }
 }

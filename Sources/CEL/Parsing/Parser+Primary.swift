@@ -15,6 +15,7 @@ extension Parser {
       case .dot:
         try advance()
         let isOptional = try take(.question)
+        let offset = token.start
         let (name, isQuoted) = try selector()
         if token.kind == .openParenthesis, !isOptional, !isQuoted {
           try advance()

@@ -1,13 +1,13 @@
 /// Days and dates of the proleptic Gregorian calendar.
 ///
 /// Source of the way from a date: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-enum CivilDate {
-  static let secondsPerDay: Int64 = 86_400
+package enum CivilDate {
+  package static let secondsPerDay: Int64 = 86_400
   /// 0000-01-01T00:00:00Z and the end of 9999, in seconds since the epoch.
   static let writable: Range<Int64> = -62_167_219_200..<253_402_300_800
 
   /// Days since 1970-01-01.
-  static func days(year: Int, month: Int, day: Int) -> Int {
+  package static func days(year: Int, month: Int, day: Int) -> Int {
     let year = month <= 2 ? year - 1 : year
     let era = (year >= 0 ? year : year - 399) / 400
     let yearOfEra = year - era * 400
@@ -20,7 +20,7 @@ enum CivilDate {
   ///
   /// Source: Neri and Schneider, "Euclidean affine functions and their application to calendar
   /// algorithms" (2022): multiplications in place of divisions, 32 bits wide.
-  static func date(days: Int) -> (year: Int, month: Int, day: Int) {
+  package static func date(days: Int) -> (year: Int, month: Int, day: Int) {
     // Years begin in March here, and the first is one before the year 0.
     let shifted = UInt32(truncatingIfNeeded: days + 719_468 + 146_097) &* 4 &+ 3
     let century = shifted / 146_097
@@ -34,7 +34,7 @@ enum CivilDate {
     return dayOfYear >= 306 ? (year + 1, month - 12, day) : (year, month, day)
   }
 
-  static func daysInMonth(year: Int, month: Int) -> Int {
+  package static func daysInMonth(year: Int, month: Int) -> Int {
     switch month {
     case 2: (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 29 : 28
     case 4, 6, 9, 11: 30
