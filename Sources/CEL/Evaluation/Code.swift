@@ -6,6 +6,8 @@ struct Code: Sendable {
   let value: ValueCode
   /// For conditions, which then need no ``Value``.
   let truth: TruthCode
+  /// Whether ``truth`` is the shorter way, as ``value`` only wraps it.
+  let isCondition: Bool
   /// The value, where it depends on nothing.
   let constant: Value?
   /// The number of what is read, where the node is nothing but that, and needs no test of its type.
@@ -16,6 +18,7 @@ struct Code: Sendable {
   init(slot: Int? = nil, missing: Value = .null, _ value: @escaping ValueCode) {
     self.value = value
     truth = { frame in frame.truth(value(&frame)) }
+    isCondition = false
     constant = nil
     self.slot = slot
     self.missing = missing
@@ -23,7 +26,12 @@ struct Code: Sendable {
 
   init(truth: @escaping TruthCode) {
     self.truth = truth
-    value = { frame in frame.value(truth(&frame)) }
+    isCondition = true
+    value = { frame in
+      // Not in one expression, which would read the frame's error before there is one.
+      let truth = truth(&frame)
+      return frame.value(truth)
+    }
     constant = nil
     slot = nil
     missing = .null
@@ -33,6 +41,7 @@ struct Code: Sendable {
     self.constant = constant
     value = { _ in constant }
     truth = { frame in frame.truth(constant) }
+    isCondition = false
     slot = nil
     missing = .null
   }

@@ -38,7 +38,7 @@ extension Frame {
     switch truth {
     case .no: .bool(false)
     case .yes: .bool(true)
-    case .failed: .error(failure ?? Budget.exceeded)
+    case .failed: .error(failure ?? EvaluationError(.host, "an evaluation failed without an error"))
     }
   }
 }

@@ -30,7 +30,9 @@ public struct Program: Sendable {
   ///   round costs the nodes of its body, a call 1 and the size of its arguments.
   public func result(_ bindings: some Bindings, costLimit: Int = costMax) -> Value {
     var frame = frame(bindings, costLimit)
-    return code.value(&frame)
+    guard code.isCondition else { return code.value(&frame) }
+    let truth = code.truth(&frame)
+    return frame.value(truth)
   }
 
   /// Evaluates a condition: a value is made of it only where it fails.

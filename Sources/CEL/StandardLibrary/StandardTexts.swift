@@ -4,7 +4,7 @@ enum StandardTexts {
   private static let b = CELType.parameter("B")
 
   static let functions: [Function] = [
-    search("contains", cost: .product) { text, part in contains(text, part) },
+    search("contains", cost: .linear) { text, part in contains(text, part) },
     search("startsWith", cost: .linear) { text, prefix in text.starts(with: prefix) },
     search("endsWith", cost: .linear) { text, suffix in
       text.count >= suffix.count && text.suffix(suffix.count).elementsEqual(suffix)
@@ -35,17 +35,22 @@ enum StandardTexts {
       })
   }
 
-  /// Where each byte may begin a match; the product of both lengths at worst, as is charged.
+  /// At each place for short parts; for longer ones in time linear in both.
   private static func contains(_ text: String.UTF8View, _ part: String.UTF8View) -> Bool {
     guard let first = part.first else { return true }
+    guard part.count <= shortMax else {
+      return ByteSearch(String(part)).first(in: Array(text), from: 0) != nil
+    }
     var rest = text[...]
-    while rest.count >= part.count, let start = rest.firstIndex(of: first) {
+    while let start = rest.firstIndex(of: first) {
       rest = rest[start...]
       if rest.starts(with: part) { return true }
       rest = rest.dropFirst()
     }
     return false
   }
+
+  private static let shortMax = 16
 
   private static func size(_ value: Value) -> Value {
     switch value {
