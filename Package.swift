@@ -18,6 +18,7 @@ let package = Package(
     .library(name: "StreamCore", targets: ["StreamCore"]),
     .library(name: "CEL", targets: ["CEL"]),
     .library(name: "CELRE2", targets: ["CELRE2"]),
+    .library(name: "CELTimeZones", targets: ["CELTimeZones"]),
     .library(name: "JSONSerdes", targets: ["JSONSerdes"]),
     .library(name: "Topology", targets: ["Topology"]),
     .library(name: "OrderProjections", targets: ["OrderProjections"]),
@@ -47,8 +48,11 @@ let package = Package(
     .target(name: "StreamCore", swiftSettings: strict),
     .target(name: "ChildProcesses", dependencies: ["CSpawn"], swiftSettings: strict),
     .target(
-      name: "CEL", dependencies: ["StreamCore"], exclude: ["README.md"], swiftSettings: strict),
+      name: "CEL", dependencies: ["StreamCore"], exclude: ["README.md"], swiftSettings: strict,
+      // Rounding of doubles; a host that imports no C library would lack it.
+      linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
     .target(name: "CELRE2", dependencies: ["CEL", "CRE2"], swiftSettings: wrapper),
+    .target(name: "CELTimeZones", dependencies: ["CEL"], swiftSettings: wrapper),
     .target(name: "JSONSerdes", dependencies: ["StreamCore", "CSimdJSON"], swiftSettings: wrapper),
     .target(
       name: "StateStore", dependencies: ["StreamCore", "CLMDB", "CXXHash"],
@@ -92,7 +96,8 @@ let package = Package(
     .testTarget(
       name: "StreamCoreTests", dependencies: ["StreamCore"], swiftSettings: strict),
     .testTarget(
-      name: "CELTests", dependencies: ["CEL", "CELRE2", "StreamCore"], swiftSettings: strict),
+      name: "CELTests", dependencies: ["CEL", "CELRE2", "CELTimeZones", "StreamCore"],
+      swiftSettings: strict),
     .testTarget(
       name: "JSONSerdesTests", dependencies: ["JSONSerdes", "StreamCore"], swiftSettings: strict),
     .testTarget(

@@ -13,6 +13,7 @@ struct TidyTests {
     "StreamCore": [],
     "CEL": ["StreamCore"],
     "CELRE2": ["CEL", "CRE2"],
+    "CELTimeZones": ["CEL"],
     "JSONSerdes": ["StreamCore", "CSimdJSON"],
     "StateStore": ["StreamCore", "CLMDB", "CXXHash"],
     "EmbeddedLog": ["StreamCore", "StateStore", "CFutex"],

@@ -129,7 +129,9 @@ struct Checker {
       return type
     }
     let isDynamic = isDynamic
-    let type = substitution.shallow(check(operand))
+    // Two steps: in one, the table would be read before the check adds to it.
+    let operandType = check(operand)
+    let type = substitution.shallow(operandType)
     var wasOptional = false
     var fieldType: CELType
     if case .opaque(CELType.optionalName, let wrapped) = type, wrapped.count == 1 {
@@ -221,7 +223,8 @@ struct Checker {
   // MARK: Folds
 
   private mutating func comprehension(_ fold: Comprehension) -> CELType {
-    let range = substitution.shallow(check(fold.range))
+    let rangeType = check(fold.range)
+    let range = substitution.shallow(rangeType)
     let accumulator = check(fold.initial)
     var first: CELType
     var second: CELType = .dyn

@@ -33,8 +33,10 @@ extension Frame {
       value.error ?? EvaluationError(.noSuchOverload, "expected a bool, found \(value.type)"))
   }
 
+  /// The value of a condition, which may be an argument of this very call: mutating, as ``failure`` is to be
+  /// read after it. (Of a method that only reads, `self` is loaded before its arguments.)
   @inline(__always)
-  func value(_ truth: Truth) -> Value {
+  mutating func value(_ truth: Truth) -> Value {
     switch truth {
     case .no: .bool(false)
     case .yes: .bool(true)

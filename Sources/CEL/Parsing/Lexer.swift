@@ -113,7 +113,7 @@ struct Lexer {
     for byte in bytes[range] {
       switch byte | 0x20 {
       case UInt8(ascii: "r") where !isRaw: isRaw = true
-      case UInt8(ascii: "b") where !isBytes: isBytes = true
+      case UInt8(ascii: "b") where !isBytes && !isRaw: isBytes = true
       default: return nil
       }
     }

@@ -1,5 +1,5 @@
-/// Time zones by name. Evaluation does no I/O, so a host that wants names such as `Europe/Berlin` gives the rules, see
-/// ``ZoneDatabase``.
+/// Time zones by name. Evaluation does no I/O, so a host that wants names such as `Europe/Berlin` gives the
+/// rules: target `CELTimeZones` has those of the system.
 public protocol TimeZones: Sendable {
   /// Seconds east of UTC that a zone's clocks show at a time, in seconds since the epoch; `nil` where there
   /// is no zone of this name.

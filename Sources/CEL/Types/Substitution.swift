@@ -63,6 +63,9 @@ struct Substitution {
     switch (left, right) {
     case (.dyn, _), (.error, _), (.variable, _): true
     case (_, .dyn), (_, .error), (_, .variable): false
+    // Null stands for a value of the other type, where it may stand there at all.
+    case (_, .null): true
+    case (.null, _): false
     case (.list(let left), .list(let right)): isAsGeneral(left, right)
     case (.map(let leftKey, let leftValue), .map(let rightKey, let rightValue)):
       isAsGeneral(leftKey, rightKey) && isAsGeneral(leftValue, rightValue)

@@ -37,7 +37,7 @@ extension Value {
     }
   }
 
-  /// The order of two numbers by their exact values, whatever their types; `nil` for anything else.
+  /// The order of two numbers on one line, whatever their types; `nil` for anything else.
   static func compareNumbers(_ left: Value, _ right: Value) -> Order? {
     switch (left, right) {
     case (.int(let left), .int(let right)): Order(left, right)
@@ -57,13 +57,10 @@ extension Value {
     }
   }
 
-  private static func order<Integer: FixedWidthInteger>(_ left: Integer, _ right: Double) -> Order {
-    guard !right.isNaN else { return .unordered }
-    // Swift compares integers with doubles by their exact values through their whole part.
-    guard let whole = Integer(exactly: right.rounded(.down)) else {
-      return right < 0 ? .greater : .less
-    }
-    return left != whole ? Order(left, whole) : right > right.rounded(.down) ? .less : .equal
+  /// As doubles: beyond 2^53 neighbouring integers equal the double between them, as in every CEL
+  /// (cel-spec, tests/simple/testdata/comparisons, `lossy`).
+  private static func order(_ left: some BinaryInteger, _ right: Double) -> Order {
+    Order(Double(left), right)
   }
 
   private static func order(_ left: Decimal, _ right: UInt64) -> Order {

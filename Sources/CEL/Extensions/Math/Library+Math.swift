@@ -3,11 +3,11 @@ extension Library {
   public static let math = Library(
     "math", functions: extremes + rounding + signs + bits,
     macros: [
-      extreme("greatest", MathFunctions.greatest), extreme("least", MathFunctions.least),
+      extreme("greatest"), extreme("least"),
     ])
 
   /// `math.greatest(…)` and `math.least(…)` take any number of numbers, or one list of them.
-  private static func extreme(_ name: String, _ function: String) -> Macro {
+  private static func extreme(_ name: String) -> Macro {
     Macro(name, isMember: true, arguments: nil) { target, arguments, builder throws(MacroError) in
       guard builder.isName(target, "math") else { return nil }
       guard !arguments.isEmpty else { throw MacroError("math.\(name) takes at least one number") }
@@ -22,8 +22,8 @@ extension Library {
         }
       }
       return arguments.count <= 2
-        ? builder.call(function, arguments: arguments)
-        : builder.call(function, builder.list(arguments))
+        ? builder.call("math.\(name)", arguments: arguments)
+        : builder.call("math.\(name)", builder.list(arguments))
     }
   }
 
@@ -38,8 +38,7 @@ extension Library {
   }
 
   private static let extremes: [Function] = [
-    extremes(MathFunctions.greatest, keeps: .greater),
-    extremes(MathFunctions.least, keeps: .less),
+    extremes("math.greatest", keeps: .greater), extremes("math.least", keeps: .less),
   ]
 
   private static func extremes(_ name: String, keeps order: Order) -> Function {

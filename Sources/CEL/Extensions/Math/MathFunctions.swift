@@ -1,9 +1,5 @@
 /// The functions of the math library.
 enum MathFunctions {
-  /// What `math.greatest` and `math.least` become; no expression can write these names.
-  static let greatest = "math.@max"
-  static let least = "math.@min"
-
   /// `right` where it lies to `left` as `order` says, else `left`: of equal numbers the first.
   static func extreme(_ left: Value, _ right: Value, keeps order: Order) -> Value {
     if case .double(let number) = left, number.isNaN { return left }

@@ -1,0 +1,117 @@
+import Testing
+
+/// cel-spec, langdef.md, "Bytes Functions", "String Functions", "Date/Time Functions", "Types and Conversions".
+struct FunctionTests {
+  @Test("texts by code points", arguments: textsRows)
+  func texts(_ row: LanguageCase) { expectResult(row) }
+
+  static let textsRows = LanguageCase.table([
+    ("'hello'.size()", "5"), ("size('fiance\u{301}')", "7"),
+    ("size(string(b'\\xF0\\x9F\\xA4\\xAA'))", "1"),
+    ("size('😀é')", "2"), ("b'hello'.size()", "5"), ("size(b'\\xF0\\x9F')", "2"),
+    ("'hello world'.contains('o w')", "true"), ("'foobar'.contains('baz')", "false"),
+    ("''.contains('')", "true"),
+    ("'e\u{301}'.contains('e')", "true"), ("'foobar'.startsWith('foo')", "true"),
+    ("'foo'.startsWith('')", "true"),
+    ("'foo'.startsWith('foobar')", "false"), ("'foobar'.endsWith('bar')", "true"),
+    ("'é'.endsWith('\u{301}')", "false"),
+    ("'foobar'.matches('o+b')", "true"), ("matches('foobar', '^o')", "false"),
+    ("'foobar'.matches('^foo.*r$')", "true"),
+    ("'a'.matches('(')", "error"), ("'😀'.matches('^.$')", "true"),
+    ("'a\\nb'.matches('a.b')", "false"),
+    ("'a\\nb'.matches('(?s)a.b')", "true"), ("'aaaa'.matches('(a*)*b')", "false"),
+    ("items.all(i, i.matches('[' + i + ']'))", "true"),
+  ])
+
+  @Test("times and lengths", arguments: timesRows)
+  func times(_ row: LanguageCase) { expectResult(row) }
+
+  static let timesRows = LanguageCase.table([
+    ("timestamp('2023-12-25T00:00:00Z').getDate()", "25"),
+    ("timestamp('2023-12-25T00:00:00Z').getDate('America/Los_Angeles')", "24"),
+    ("timestamp('2023-12-25T00:00:00Z').getDayOfMonth()", "24"),
+    ("timestamp('2023-12-25T00:00:00Z').getDayOfMonth('America/Los_Angeles')", "23"),
+    ("timestamp('2023-12-25T12:00:00Z').getDayOfWeek()", "1"),
+    ("timestamp('2023-12-25T12:00:00Z').getDayOfYear()", "358"),
+    ("timestamp('2024-12-31T12:00:00Z').getDayOfYear()", "365"),
+    ("timestamp('2023-12-25T12:00:00Z').getFullYear()", "2023"),
+    ("timestamp('2023-12-25T12:00:00Z').getHours()", "12"),
+    ("timestamp('2023-12-25T12:00:00Z').getHours('+05:30')", "17"),
+    ("timestamp('2023-12-25T12:00:00Z').getMinutes('-02:45')", "15"),
+    ("timestamp('2023-12-25T12:00:00Z').getHours('02:00')", "14"),
+    ("timestamp('2023-12-25T12:00:00.500Z').getMilliseconds()", "500"),
+    ("timestamp('2023-12-25T12:30:15Z').getSeconds()", "15"),
+    ("timestamp('2023-12-25T12:30:00Z').getMonth()", "11"),
+    ("timestamp('2023-07-01T00:00:00Z').getHours('Europe/Berlin')", "2"),
+    ("timestamp('2023-01-01T00:00:00Z').getHours('Europe/Berlin')", "1"),
+    ("timestamp(0).getHours('Nowhere/At_All')", "error"),
+    ("timestamp(0).getHours('')", "0"), ("duration('3h').getHours()", "3"),
+    ("duration('1h30m').getMinutes()", "90"),
+    ("duration('1m30s').getSeconds()", "90"), ("duration('1.234s').getMilliseconds()", "234"),
+    ("duration('-90m').getHours()", "-1"),
+    ("duration('1m') + duration('1s')", "duration('61s')"),
+    ("timestamp(0) + duration('24h')", "timestamp('1970-01-02T00:00:00Z')"),
+    ("duration('1s') + timestamp(0)", "timestamp('1970-01-01T00:00:01Z')"),
+    ("timestamp(90) - timestamp(30)", "duration('60s')"),
+    ("timestamp(0) - duration('1s')", "timestamp('1969-12-31T23:59:59Z')"),
+    ("duration('1m') - duration('1s')", "duration('59s')"),
+    ("timestamp('9999-12-31T23:59:59Z') + duration('1s')", "error"),
+    ("timestamp('0001-01-01T00:00:00Z') - duration('1ns')", "error"),
+    ("duration('9223372036s') + duration('1s')", "error"),
+    ("-duration('1s')", "1:1: no operator '-' takes duration"),
+    ("timestamp('0001-01-01T00:00:00Z') - timestamp('9999-12-31T23:59:59Z')", "error"),
+    ("timestamp('2023-01-01T00:00:00.123456789Z').getMilliseconds()", "123"),
+  ])
+
+  @Test("conversions", arguments: conversionsRows)
+  func conversions(_ row: LanguageCase) { expectResult(row) }
+
+  static let conversionsRows = LanguageCase.table([
+    ("int(3.99)", "3"), ("int(-3.99)", "-3"), ("int(5u)", "5"), ("int('-12')", "-12"),
+    ("int(' 1')", "error"), ("int('1.5')", "error"),
+    ("int('')", "error"), ("int('9223372036854775808')", "error"),
+    ("int(9223372036854775808u)", "error"), ("int(1e19)", "error"),
+    ("int(9223372036854775807.0)", "error"), ("int(-9223372036854775808.0)", "error"),
+    ("int(0.0 / 0.0)", "error"),
+    ("int(timestamp('1970-01-01T00:01:40.9Z'))", "100"),
+    ("int(timestamp('1969-12-31T23:59:59.5Z'))", "-1"),
+    ("uint(5)", "5u"), ("uint(-1)", "error"), ("uint(3.9)", "3u"), ("uint(-0.5)", "error"),
+    ("uint('7')", "7u"), ("uint('-1')", "error"),
+    ("uint(18446744073709551615.0)", "error"), ("uint(1.8e19)", "18000000000000000000u"),
+    ("double(3)", "3.0"), ("double(3u)", "3.0"),
+    ("double('1e3')", "1000.0"), ("double('abc')", "error"), ("double('NaN')", "double('NaN')"),
+    ("double('-Infinity')", "double('-Infinity')"),
+    ("double('1.5')", "1.5"), ("bool('true')", "true"), ("bool('FALSE')", "false"),
+    ("bool('t')", "true"), ("bool('0')", "false"),
+    ("bool('yes')", "error"), ("bool('tRuE')", "error"), ("bool(true)", "true"),
+    ("bytes('é')", #"b'\xc3\xa9'"#), ("string(b'abc')", "'abc'"),
+    ("string(b'\\xff')", "error"), ("string(true)", "'true'"), ("string(-5)", "'-5'"),
+    ("string(5u)", "'5'"), ("string(1.5)", "'1.5'"),
+    ("string(1.0)", "'1'"), ("string(1e100)", "'1e+100'"),
+    ("string(0.1 + 0.2)", "'0.30000000000000004'"), ("string(1.0 / 0.0)", "'+Inf'"),
+    ("string(timestamp('2023-01-01T00:00:00.5Z'))", "'2023-01-01T00:00:00.5Z'"),
+    ("string(timestamp(0))", "'1970-01-01T00:00:00Z'"),
+    ("string(duration('1m1ms'))", "'60.001s'"), ("string(duration('-0.5s'))", "'-0.5s'"),
+    ("string('a')", "'a'"),
+    ("duration('1h30m')", "duration('5400s')"), ("duration('0')", "duration('0s')"),
+    ("duration('-1.5h')", "duration('-5400s')"),
+    ("duration('1h34us')", "duration('3600.000034s')"),
+    ("duration('1ns')", "duration('0.000000001s')"), ("duration('1d')", "error"),
+    ("duration('1')", "error"), ("duration('')", "error"),
+    ("duration('300000h')", "duration('1080000000s')"), ("duration('3000000h')", "error"),
+    ("timestamp('2023-08-26T12:39:00-07:00')", "timestamp('2023-08-26T19:39:00Z')"),
+    ("timestamp('2023-02-30T00:00:00Z')", "error"),
+    ("timestamp('2023-01-01')", "error"), ("timestamp(-62135596801)", "error"),
+    ("timestamp('0000-01-01T00:00:00Z')", "error"),
+    ("timestamp(1)", "timestamp('1970-01-01T00:00:01Z')"), ("dyn(123)", "123"),
+    ("type(dyn(1))", "int"), ("type(1u)", "uint"),
+    ("type(1.0)", "double"), ("type('')", "string"), ("type(b'')", "bytes"),
+    ("type(null)", "null_type"), ("type([])", "list"),
+    ("type({})", "map"), ("type(type(1))", "type"), ("type(int)", "type"),
+    ("type(timestamp(0)) == google.protobuf.Timestamp", "true"),
+    ("type(duration('1s')) == google.protobuf.Duration", "true"), ("list", "list"), ("map", "map"),
+    ("null_type", "null_type"),
+    ("type(1) == string", "false"), ("type(type(1)) == type(string)", "true"),
+    ("size(dyn(1))", "error"), ("int(dyn([]))", "error"),
+  ])
+}
