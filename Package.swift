@@ -89,7 +89,7 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: [
-        "StreamCore", "JSONSerdes", "StateStore", "EmbeddedLog", "KafkaLog", "Topology",
+        "StreamCore", "CEL", "JSONSerdes", "StateStore", "EmbeddedLog", "KafkaLog", "Topology",
         "OrderProjections",
       ],
       path: "Benchmarks", swiftSettings: strict),

@@ -40,6 +40,7 @@ final class BenchmarkRun {
     figure("append") { try appends() }
     figure("keys") { try keys() }
     figure("idle") { try idle() }
+    figure("cel") { try cel() }
     table.printAll()
     guard failures == 0 else { throw BenchmarkError("\(failures) figures failed") }
   }
@@ -86,6 +87,18 @@ final class BenchmarkRun {
     table.add(
       "read + decode", perCore(events, outcome), target: "≥ 1,100,000 a core",
       wall: outcome.wallSeconds, anonymous: outcome.anonymousBytesMax)
+  }
+
+  private func cel() throws {
+    let outcome = try run("cel")
+    func perSecond(_ name: String) -> String {
+      "\(Table.decimal(1000 / outcome[name], 1)) M a second"
+    }
+    table.add("CEL: a condition on a parsed record", perSecond("evaluate"), target: "≥ 20 M")
+    table.add("CEL: … with the parse of its JSON", perSecond("parse"), target: "≥ 4 M")
+    table.add(
+      "CEL: compile 100 characters", "\(Table.decimal(outcome["compile"] / 1000, 1)) µs",
+      target: "≤ 100 µs")
   }
 
   @discardableResult

@@ -11,7 +11,7 @@ enum Step {
   typealias Body = @Sendable ([String]) throws -> Void
   static let all: [String: Body] = [
     "generate": generate, "decode": decode, "project": project, "check": check,
-    "append": append, "latency": latency,
+    "append": append, "latency": latency, "cel": cel,
   ]
   static let topic = "order-events"
   static let partitions = 4
