@@ -26,7 +26,7 @@ enum Conversions {
       .global([.double], .int, cost: .constant) { number in
         guard case .double(let number) = number else { return .mismatch }
         // Neither bound is included, so that the way back never overflows.
-        guard number > -0x1p63, number < 0x1p63 else { return range("\(number)", "int") }
+        guard number > -0x1p63, number < 0x1p63 else { return range(text(number), "int") }
         return .int(Int64(number))
       },
       .global([.string], .int) { text in
@@ -45,7 +45,7 @@ enum Conversions {
       },
       .global([.double], .uint, cost: .constant) { number in
         guard case .double(let number) = number else { return .mismatch }
-        guard number >= 0, number < 0x1p64 else { return range("\(number)", "uint") }
+        guard number >= 0, number < 0x1p64 else { return range(text(number), "uint") }
         return .uint(UInt64(number))
       },
       .global([.string], .uint) { text in
@@ -125,11 +125,10 @@ enum Conversions {
     }
   }
 
-  /// The shortest digits that are read as the number; whole numbers without a point.
+  /// The shortest digits that are read as the number, as cel-go and cel-cpp write them.
   private static func text(_ number: Double) -> String {
     if number.isNaN { return "NaN" }
     if number.isInfinite { return number > 0 ? "+Inf" : "-Inf" }
-    let text = number.description
-    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+    return ShortestDigits(number).general
   }
 }

@@ -46,7 +46,7 @@ enum Operators {
     + [Operator.less, Operator.lessOrEqual, Operator.greater, Operator.greaterOrEqual].map {
       function(
         $0,
-        [.bool, .int, .double, .uint, .string, .bytes, .timestamp, .duration].map {
+        [.int, .uint, .double, .bool, .string, .bytes, .timestamp, .duration].map {
           ([$0, $0], .bool)
         })
     }

@@ -86,6 +86,12 @@ struct ExpressionGenerator {
     expression(of: kind, depth: depth)
   }
 
+  /// A name for an int within an expression.
+  private mutating func bound(_ kind: Kind, _ depth: Int) -> String {
+    let value = sub(.int, depth)
+    return loop { "cel.bind(\($1), \(value), \($0.sub(kind, depth)))" }
+  }
+
   /// Names a variable for a loop's body.
   private mutating func loop(_ body: (inout Self, String) -> String) -> String {
     fresh += 1
@@ -122,7 +128,12 @@ struct ExpressionGenerator {
   }
 
   private mutating func int(_ depth: Int) -> String {
-    switch Int.random(in: 0..<13, using: &random) {
+    switch Int.random(in: 0..<16, using: &random) {
+    case 13:
+      "math.\(pick(["greatest", "least", "bitAnd", "bitOr", "bitXor"]))(\(sub(.int, depth)), \(sub(.int, depth)))"
+    case 14:
+      "math.\(pick(["bitShiftLeft", "bitShiftRight"]))(\(sub(.int, depth)), \(pick(["0", "3", "63", "64", "-1"])))"
+    case 15: bound(.int, depth)
     case 0...3: "(\(sub(.int, depth)) \(pick(["+", "-", "*", "/", "%"])) \(sub(.int, depth)))"
     case 4: "-(\(sub(.int, depth)))"
     case 5: "size(\(sub(pick([.string, .bytes, .ints, .strings, .map]), depth)))"
@@ -156,7 +167,20 @@ struct ExpressionGenerator {
   }
 
   private mutating func bool(_ depth: Int) -> String {
-    switch Int.random(in: 0..<14, using: &random) {
+    switch Int.random(in: 0..<18, using: &random) {
+    case 14:
+      return
+        "\(sub(.string, depth)).matches(\(pick(["'a+b'", "'^[a-c]*$'", "'.'", "'('", "'(?i)AB'"])))"
+    case 15:
+      let kind = pick(Kind.allCases)
+      return
+        "(type(\(sub(kind, depth))) == \(pick(["int", "string", "list", "double", "type(1u)"])))"
+    case 16:
+      return pick([
+        "\(sub(.map, depth)).?a.hasValue()", "\(sub(.ints, depth))[?\(sub(.int, 0))].hasValue()",
+        "(optional.of(\(sub(.int, depth))).orValue(3) == \(sub(.int, depth)))",
+      ])
+    case 17: return bound(.bool, depth)
     case 0, 1: return "(\(sub(.bool, depth)) && \(sub(.bool, depth)))"
     case 2, 3: return "(\(sub(.bool, depth)) || \(sub(.bool, depth)))"
     case 4: return "!(\(sub(.bool, depth)))"
@@ -186,8 +210,13 @@ struct ExpressionGenerator {
   }
 
   private mutating func string(_ depth: Int) -> String {
-    switch Int.random(in: 0..<10, using: &random) {
+    switch Int.random(in: 0..<14, using: &random) {
     case 0, 1: "(\(sub(.string, depth)) + \(sub(.string, depth)))"
+    case 10:
+      "string(\(pick(["1.5", "-2.25", "1e10", "1e-7", "1e300", "f", "123456.5", "0.1 + 0.2", "double(\(sub(.int, depth)))"])))"
+    case 11: "'\(pick(["%f", "%.2f", "%e", "%.0e"]))'.format([\(sub(.double, depth))])"
+    case 12: "'\(pick(["%x", "%X", "%o", "%b", "%s"]))'.format([\(sub(.int, depth))])"
+    case 13: "optional.ofNonZeroValue(\(sub(.string, depth))).orValue(\(sub(.string, 0)))"
     case 2: "string(\(sub(pick([.int, .uint, .bool, .string, .bytes]), depth)))"
     case 3: "\(sub(.string, depth)).\(pick(["lowerAscii", "upperAscii", "trim", "reverse"]))()"
     case 4: "\(sub(.string, depth)).charAt(\(sub(.int, 0)))"

@@ -126,6 +126,24 @@ struct FuzzTests {
     }
   }
 
+  @Test("what is printed of a tree comes to the same", arguments: 0..<5)
+  func unparse(seed: Int) throws {
+    for index in 0..<300 {
+      var generator = ExpressionGenerator(seed: UInt64(seed << 32 | index))
+      let text = generator.expression(depth: 1 + index % 4)
+      let program = try Self.environment.compile(text)
+      let printed = program.checked.root.description
+      let again = try Self.environment.compile(printed)
+      #expect(again.checked.root.description == printed)
+      let (first, second) = (
+        program.result(DifferentialResult.bindings), again.result(DifferentialResult.bindings)
+      )
+      #expect(
+        ConformanceMatch.matches(first, second) || (first.isError && second.isError),
+        "\(text) and \(printed)")
+    }
+  }
+
   @Test(
     "growth is stopped by the cost limit",
     arguments: [

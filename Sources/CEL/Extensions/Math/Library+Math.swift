@@ -103,7 +103,9 @@ extension Library {
       .global([.uint], .uint, Native.body { (value: UInt64) in .uint(value == 0 ? 0 : 1) }),
       .global(
         [.double], .double,
-        Native.body { (value: Double) in .double(value > 0 ? 1 : value < 0 ? -1 : value) })),
+        Native.body { (value: Double) in
+          .double(value > 0 ? 1 : value < 0 ? -1 : value.isNaN ? value : 0)
+        })),
   ]
 
   private static let bits: [Function] = [

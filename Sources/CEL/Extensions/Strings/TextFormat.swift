@@ -153,16 +153,9 @@ enum TextFormat {
       case .uint(let value): String(value)
       case .decimal(let value): value.decimal.description
       case .double(let value):
-        nonFinite(value) ?? plainDigits(value)
+        nonFinite(value) ?? ShortestDigits(value).plain
       default: nil
       }
-    }
-
-    /// Without exponent and insignificant zeros: `123`, `0.001`.
-    private static func plainDigits(_ value: Double) -> String {
-      let text = value.description
-      guard text.contains("e") || text.hasSuffix(".0") else { return text }
-      return ShortestDigits(text).plain
     }
 
     private static func nonFinite(_ value: Double) -> String? {
@@ -226,34 +219,5 @@ enum TextFormat {
         }
       }
     }
-  }
-}
-
-/// The digits of a double's shortest text, written without an exponent.
-private struct ShortestDigits {
-  let plain: String
-
-  /// - Parameter text: as `Double.description` writes it, `-1.5e-07` or `123.0`.
-  init(_ text: String) {
-    var mantissa = text[...]
-    let sign = mantissa.hasPrefix("-") ? "-" : ""
-    if !sign.isEmpty { mantissa.removeFirst() }
-    var exponent = 0
-    if let mark = mantissa.firstIndex(of: "e") {
-      exponent = Int(mantissa[mantissa.index(after: mark)...]) ?? 0
-      mantissa = mantissa[..<mark]
-    }
-    let parts = mantissa.split(separator: ".")
-    var digits = parts.joined()
-    var point = (parts.first?.count ?? 0) + exponent
-    if point <= 0 {
-      digits = String(repeating: "0", count: 1 - point) + digits
-      point = 1
-    }
-    if digits.count < point { digits += String(repeating: "0", count: point - digits.count) }
-    let whole = digits.prefix(point)
-    var fraction = digits.dropFirst(point)
-    while fraction.hasSuffix("0") { fraction.removeLast() }
-    plain = sign + whole + (fraction.isEmpty ? "" : "." + fraction)
   }
 }
