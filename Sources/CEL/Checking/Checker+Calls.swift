@@ -47,7 +47,8 @@ extension Checker {
       let how = macro.isMember ? "on a target, " : ""
       report(
         node,
-        "macro '\(function)' is called \(how)with \(count.isEmpty ? "other" : count) arguments")
+        "macro '\(function)' is called \(how)with \(count.isEmpty ? "other" : count) argument\(count == "1" ? "" : "s")"
+      )
       return .error
     }
     let near = Suggestion.text(

@@ -221,6 +221,9 @@ extension Compiler {
     if let (symbol, _) = Operator.binary[function], types.count == 2 {
       return .error(.noSuchOverload, "no such overload: \(types[0]) \(symbol) \(types[1])")
     }
+    if function == Operator.negate, types.count == 1 {
+      return .error(.noSuchOverload, "no such overload: -\(types[0])")
+    }
     return .error(
       .noSuchOverload, "no such overload: \(function)(\(types.joined(separator: ", ")))")
   }

@@ -7,8 +7,8 @@ enum TimestampText {
     do throws(TimeError) {
       return TimeArithmetic.timestamp(try Instant(parsing: text))
     } catch {
-      return error == .outOfRange
-        ? TimeArithmetic.timestampRange : Conversions.malformed(text, "timestamp")
+      guard error == .outOfRange else { return Conversions.malformed(text, "timestamp") }
+      return .error(.outOfRange, "timestamp: there is no such time, \(text.quoted)")
     }
   }
 

@@ -36,13 +36,12 @@ enum LanguageHost {
 
   /// The value's text, or that of the errors.
   static func result(
-    of expression: String, libraries: [Library] = libraries, isChecked: Bool = true
+    of expression: String, libraries: [Library] = libraries,
+    variables: [String: CELType] = variables, bindings: [String: Value] = bindings
   ) -> String {
     do {
       let environment = try Environment(variables: variables, libraries: libraries)
-      let program =
-        isChecked
-        ? try environment.compile(expression) : try environment.compileUnchecked(expression)
+      let program = try environment.compile(expression)
       return try program.evaluate(bindings).description
     } catch let error as EvaluationError {
       return "error: \(error.message)"

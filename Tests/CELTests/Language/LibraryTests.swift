@@ -185,8 +185,8 @@ struct LibraryTests {
     ("string(decimal('0.10'))", "'0.10'"), ("type(decimal('1')) == decimal", "true"),
     ("'%s %.1f'.format([decimal('0.10'), decimal('0.25')])", "'0.10 0.2'"),
     ("dyn(decimal('1')) + 1.0", "error"), ("[decimal('2'), decimal('1.5')].sort()", "[1.5, 2]"),
-    ("decimal('1') in [1]", "1:14: no operator 'in' takes decimal and list(int)"),
+    ("decimal('1') in [1]", "true"),
     ("{1: 'a'}[dyn(decimal('1.0'))]", "'a'"), ("decimal(decimal('1'))", "1"),
-    ("decimal('1') == 1.0 ? 1 : 2", "1:14: no operator '==' takes decimal and double"),
+    ("decimal('1') == 1.0 ? 1 : 2", "1"),
   ])
 }

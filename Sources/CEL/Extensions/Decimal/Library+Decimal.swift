@@ -34,6 +34,13 @@ extension Library {
       Function(
         Operator.negate,
         .global([.decimal], .decimal, Native.body { (value: Decimal) in .decimal(-value) })),
+      equality(Operator.equal) { $0 == $1 },
+      equality(Operator.notEqual) { $0 != $1 },
+      Function(
+        Operator.contained,
+        .global(
+          [.decimal, .list(.int)], .bool,
+          Native.body { (value: Value, list: ListValue) in .bool(list.contains(value)) })),
       comparison(Operator.less, [.less]),
       comparison(Operator.lessOrEqual, [.less, .equal]),
       comparison(Operator.greater, [.greater]),
@@ -95,14 +102,23 @@ extension Library {
         }))
   }
 
+  /// The types that a decimal is compared with, on either side.
+  private static let pairs: [(CELType, CELType)] = [.int, .uint, .double].flatMap { other in
+    [(.decimal, other), (other, .decimal)]
+  }
+
+  /// Of two decimals equality is known without this library.
+  private static func equality(
+    _ name: String, _ compare: @escaping @Sendable (Value, Value) -> Bool
+  ) -> Function {
+    Function(
+      name, pairs.map { left, right in .global([left, right], .bool) { .bool(compare($0, $1)) } })
+  }
+
   private static func comparison(_ name: String, _ orders: Set<Order>) -> Function {
-    let others: [CELType] = [.int, .uint, .double]
-    let pairs =
-      [(CELType.decimal, CELType.decimal)] + others.map { (.decimal, $0) }
-      + others.map { ($0, .decimal) }
-    return Function(
+    Function(
       name,
-      pairs.map { left, right in
+      ([(.decimal, .decimal)] + pairs).map { left, right in
         .global([left, right], .bool) {
           .bool(Value.compareNumbers($0, $1).map(orders.contains) ?? false)
         }

@@ -73,7 +73,7 @@ extension Library {
     do {
       return body(try IPPrefix(parsing: text))
     } catch {
-      return failure("CIDR", text, error)
+      return failure("address of a network", text, error)
     }
   }
 
@@ -83,7 +83,7 @@ extension Library {
     let reason =
       switch failure {
       case .malformed: "\(text.quoted) is no \(what)"
-      case .zone: "an \(what) with a zone is not allowed: \(text.quoted)"
+      case .zone: "a zone is not allowed in an \(what): \(text.quoted)"
       case .mapped: "an IPv4 address mapped into IPv6 is not allowed: \(text.quoted)"
       }
     return .error(.invalidArgument, reason)
