@@ -160,4 +160,41 @@ struct ProgramTests {
   func largeEnough(text: String) throws {
     #expect(try environment().compile(text).result() == true)
   }
+
+  @Test("a text full of mistakes is answered soon, with the first hundred")
+  func manyMistakes() throws {
+    let environment = try environment()
+    do {
+      _ = try environment.compile("[" + Self.joined("nn", ",", 30_000) + "]")
+      Issue.record("30,000 undeclared names were accepted")
+    } catch {
+      #expect(error.issues.count == 100)
+    }
+  }
+
+  @Test("a type that doubles with each step is refused before it fills the memory")
+  func largeType() throws {
+    let environment = try Environment(libraries: [.standard, .bindings])
+    let text = (0..<100).reduce("x") { text, _ in "cel.bind(x, {x: x}, \(text))" }
+    let whole = "cel.bind(x, 1, \(text))"
+    #expect {
+      try environment.compile(whole)
+    } throws: {
+      "\($0)".contains("the type of the expression is too large")
+    }
+  }
+
+  /// A list in a list, without end.
+  private final class Nest: LazyList {
+    let count = 1
+    func element(at index: Int) -> Value { .list(ListValue(self)) }
+  }
+
+  @Test("values of a host that are nested without end are no deep stack")
+  func endlessValue() throws {
+    let program = try environment().compile("event.a == event.b")
+    let nest = Value.list(ListValue(Nest()))
+    #expect(
+      program.result(["event": ["a": nest, "b": nest]]).error?.code == .costLimitExceeded)
+  }
 }

@@ -51,7 +51,7 @@ extension Checker {
       )
       return .error
     }
-    let near = Suggestion.text(
+    let near = suggestion(
       function,
       among: declarations.functions.filter { $0.value[0].overload.isMember == isMember }.keys
         .filter { $0.utf8.first?.isLetter ?? false } + Array(declarations.macros.keys))

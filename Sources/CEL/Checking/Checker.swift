@@ -37,15 +37,28 @@ struct Checker {
       references: checker.references, declarations: declarations)
   }
 
+  /// More mistakes than a reader mends at once are not looked for.
+  private static let mistakesMax = 100
+
   mutating func report(_ node: Expression, _ message: String) {
+    guard mistakes.count < Self.mistakesMax else { return }
     mistakes.append(Mistake(node.offset, message))
+  }
+
+  /// `; did you mean 'x'?`, while mistakes are still reported.
+  func suggestion(_ name: String, among names: some Sequence<String>) -> String {
+    mistakes.count < Self.mistakesMax ? Suggestion.text(name, among: names) : ""
   }
 
   mutating func set(_ node: Expression, _ reference: Reference) { references[node.id] = reference }
 
   /// The type of a node and, on the way, of all below it.
   mutating func check(_ node: Expression) -> CELType {
-    let type = infer(node)
+    var type = infer(node)
+    if substitution.isTooLarge(type) {
+      report(node, "the type of the expression is too large")
+      type = .error
+    }
     types[node.id] = type
     return type
   }
@@ -87,7 +100,7 @@ struct Checker {
       return .dyn
     }
     let names = locals.map(\.name) + Array(declarations.variables.keys)
-    let near = Suggestion.text(
+    let near = suggestion(
       name, among: names.filter { !$0.hasPrefix("@") } + Array(declarations.constants.keys))
     report(node, "undeclared reference to '\(name)'\(near)")
     return .error
@@ -166,7 +179,7 @@ struct Checker {
         return .error
       }
       guard let fieldType = object.fields[field] else {
-        let near = Suggestion.text(field, among: object.fields.keys)
+        let near = suggestion(field, among: object.fields.keys)
         report(node, "\(name) has no field '\(field)'\(near)")
         return .error
       }

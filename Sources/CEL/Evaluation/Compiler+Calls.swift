@@ -70,8 +70,7 @@ extension Compiler {
     let others = candidates.filter { !$0.overload.isBuiltIn }
     return strict(operands) { left, right, frame in
       if let result = builtIn(left, right, &frame.budget) { return result }
-      return Self.dispatch(others, [left, right], &frame)
-        ?? Self.noOverload(function, [left, right])
+      return Self.dispatch(others, left, right, &frame) ?? Self.noOverload(function, [left, right])
     }
   }
 
@@ -137,10 +136,13 @@ extension Compiler {
       return specialize(constants) ?? candidate.overload.implementation
     }
     let code: ValueCode
-    if candidates.count == 1, arguments.count == 1, case .unary(let body) = specialized[0] {
-      code = unary(function, candidates[0], arguments[0].value, body)
-    } else if candidates.count == 1, arguments.count == 2, case .binary(let body) = specialized[0] {
-      code = binaryCall(function, candidates[0], arguments[0].value, arguments[1].value, body)
+    let unaries = specialized.compactMap { if case .unary(let body) = $0 { body } else { nil } }
+    let binaries = specialized.compactMap { if case .binary(let body) = $0 { body } else { nil } }
+    if arguments.count == 1, !candidates.isEmpty, unaries.count == candidates.count {
+      code = unary(function, Array(zip(candidates, unaries)), arguments[0].value)
+    } else if arguments.count == 2, !candidates.isEmpty, binaries.count == candidates.count {
+      code = binary(
+        function, Array(zip(candidates, binaries)), arguments[0].value, arguments[1].value)
     } else {
       let values = arguments.map(\.value)
       code = { frame in
@@ -165,51 +167,58 @@ extension Compiler {
   }
 
   private func unary(
-    _ function: String, _ candidate: Candidate, _ argument: @escaping ValueCode,
-    _ body: @escaping @Sendable (Value) -> Value
+    _ function: String, _ bodies: [(Candidate, @Sendable (Value) -> Value)],
+    _ argument: @escaping ValueCode
   ) -> ValueCode {
-    let filter = candidate.filters[0]
-    let cost = candidate.overload.cost
+    let bodies = bodies.map { (filter: $0.filters[0], cost: $0.overload.cost, body: $1) }
     return { frame in
       let value = argument(&frame)
       if value.isError { return value }
-      guard filter.accepts(value) else { return Self.noOverload(function, [value]) }
-      guard frame.budget.charge(Self.cost(cost, value)) else { return .error(Budget.exceeded) }
-      return body(value)
+      for (filter, cost, body) in bodies where filter.accepts(value) {
+        guard frame.budget.charge(Self.cost(cost, value)) else { return .error(Budget.exceeded) }
+        return body(value)
+      }
+      return Self.noOverload(function, [value])
     }
   }
 
-  private func binaryCall(
-    _ function: String, _ candidate: Candidate, _ first: @escaping ValueCode,
-    _ second: @escaping ValueCode, _ body: @escaping @Sendable (Value, Value) -> Value
+  private func binary(
+    _ function: String, _ bodies: [(Candidate, @Sendable (Value, Value) -> Value)],
+    _ first: @escaping ValueCode, _ second: @escaping ValueCode
   ) -> ValueCode {
-    let filters = (candidate.filters[0], candidate.filters[1])
-    let cost = candidate.overload.cost
+    let bodies = bodies.map {
+      (first: $0.filters[0], second: $0.filters[1], cost: $0.overload.cost, body: $1)
+    }
     return { frame in
       let left = first(&frame)
       if left.isError { return left }
       let right = second(&frame)
       if right.isError { return right }
-      guard filters.0.accepts(left), filters.1.accepts(right) else {
-        return Self.noOverload(function, [left, right])
+      for (first, second, cost, body) in bodies where first.accepts(left) && second.accepts(right) {
+        guard frame.budget.charge(Self.cost(cost, left, right)) else {
+          return .error(Budget.exceeded)
+        }
+        return body(left, right)
       }
-      guard frame.budget.charge(Self.cost(cost, left, right)) else {
-        return .error(Budget.exceeded)
-      }
-      return body(left, right)
+      return Self.noOverload(function, [left, right])
     }
   }
 
-  /// Calls the first of the overloads that takes these values; `nil` where none does.
-  static func dispatch(_ candidates: [Candidate], _ arguments: [Value], _ frame: inout Frame)
-    -> Value?
-  {
-    if let failed = arguments.first(where: \.isError) { return failed }
-    for candidate in candidates where candidate.accepts(arguments) {
-      guard frame.budget.charge(cost(candidate.overload.cost, arguments)) else {
+  /// Calls the first of the overloads that takes these two values; `nil` where none does.
+  static func dispatch(
+    _ candidates: [Candidate], _ left: Value, _ right: Value, _ frame: inout Frame
+  ) -> Value? {
+    if left.isError { return left }
+    if right.isError { return right }
+    for candidate in candidates
+    where candidate.filters[0].accepts(left) && candidate.filters[1].accepts(right) {
+      guard frame.budget.charge(cost(candidate.overload.cost, left, right)) else {
         return .error(Budget.exceeded)
       }
-      return candidate.overload.implementation(arguments, &frame.budget)
+      guard case .binary(let body) = candidate.overload.implementation else {
+        return candidate.overload.implementation([left, right], &frame.budget)
+      }
+      return body(left, right)
     }
     return nil
   }

@@ -94,7 +94,7 @@ extension Compiler {
   ) -> Truth {
     if let order = Value.order(left, right) { return Truth(Rule.holds(order)) }
     let result =
-      dispatch(others, [left, right], &frame) ?? noOverload("_\(Rule.symbol)_", [left, right])
+      dispatch(others, left, right, &frame) ?? noOverload("_\(Rule.symbol)_", [left, right])
     return frame.truth(result)
   }
 

@@ -14,6 +14,22 @@ public struct Budget: Sendable {
     return remaining >= 0
   }
 
+  /// How deep in nested lists and maps a comparison is.
+  private var depth = 0
+  /// Values of hosts may be nested beyond any expression; a stack is not.
+  private static let depthMax = 2000
+
+  /// Goes one level deeper into a value, for `body`; deeper than 2000 levels the budget is spent.
+  mutating func nested(_ body: (inout Budget) -> Bool) -> Bool {
+    guard depth < Self.depthMax else {
+      remaining = -1
+      return false
+    }
+    depth += 1
+    defer { depth -= 1 }
+    return body(&self)
+  }
+
   /// The error of an evaluation that cost more than it was allowed.
   public static let exceeded = EvaluationError(
     .costLimitExceeded, "evaluation was stopped: it costs more than its limit")

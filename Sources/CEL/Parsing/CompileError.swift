@@ -1,4 +1,5 @@
-/// What is wrong with an expression: everything that was found, in the order of the text.
+/// What is wrong with an expression: everything that was found, in the order of the text, up to 100
+/// mistakes.
 public struct CompileError: Error, Sendable, CustomStringConvertible {
   /// One mistake and where it is.
   public struct Issue: Sendable, Hashable {

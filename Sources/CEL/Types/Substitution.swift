@@ -33,6 +33,32 @@ struct Substitution {
     return type
   }
 
+  /// Whether a type has more parts than any reader would follow: `{x: x}` over `{y: y}` and so on doubles them
+  /// with each step.
+  func isTooLarge(_ type: CELType) -> Bool {
+    switch type {
+    case .map, .opaque:
+      var rest = Self.partsMax
+      return !isWithin(&rest, type)
+    default: return false
+    }
+  }
+
+  private static let partsMax = 1000
+
+  private func isWithin(_ rest: inout Int, _ type: CELType) -> Bool {
+    rest -= 1
+    guard rest >= 0 else { return false }
+    switch shallow(type) {
+    case .list(let element), .type(let element): return isWithin(&rest, element)
+    case .map(let key, let value): return isWithin(&rest, key) && isWithin(&rest, value)
+    case .opaque(_, let parameters):
+      for parameter in parameters where !isWithin(&rest, parameter) { return false }
+      return true
+    default: return true
+    }
+  }
+
   /// Whether values of types `given` may be passed for `wanted`; if so, what that says of variables is kept.
   mutating func assign(_ given: [CELType], to wanted: [CELType]) -> Bool {
     let before = bindings

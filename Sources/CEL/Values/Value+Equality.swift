@@ -23,9 +23,10 @@ extension Value: Equatable {
     case (.timestamp(let left), .timestamp(let right)): left == right
     case (.duration(let left), .duration(let right)): left == right
     case (.type(let left), .type(let right)): left.runtimeName == right.runtimeName
-    case (.list(let left), .list(let right)): Self.areEqual(left, right, &budget)
-    case (.map(let left), .map(let right)): Self.areEqual(left, right, &budget)
-    case (.optional(let left), .optional(let right)): Self.areEqual(left, right, &budget)
+    case (.list(let left), .list(let right)): budget.nested { Self.areEqual(left, right, &$0) }
+    case (.map(let left), .map(let right)): budget.nested { Self.areEqual(left, right, &$0) }
+    case (.optional(let left), .optional(let right)):
+      budget.nested { Self.areEqual(left, right, &$0) }
     case (.object(let left), .object(let right)): left.type == right.type && left.isEqual(to: right)
     case (.error(let left), .error(let right)): left == right
     default: Self.compareNumbers(self, other) == .equal
