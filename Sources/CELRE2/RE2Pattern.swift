@@ -29,6 +29,8 @@ import CRE2
 
   deinit { unsafe cre2_free(pattern) }
 
+  var size: Int { unsafe Int(cre2_program_size(pattern)) }
+
   func isFound(in text: String) -> Bool {
     var text = text
     return text.withUTF8 { bytes in

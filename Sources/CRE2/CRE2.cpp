@@ -22,6 +22,10 @@ const char *cre2_error(const CRE2Pattern *pattern) {
   return pattern->expression.ok() ? nullptr : pattern->expression.error().c_str();
 }
 
+int32_t cre2_program_size(const CRE2Pattern *pattern) {
+  return pattern->expression.ProgramSize();
+}
+
 int32_t cre2_group_count(const CRE2Pattern *pattern) {
   return pattern->expression.NumberOfCapturingGroups();
 }

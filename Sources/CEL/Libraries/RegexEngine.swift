@@ -9,6 +9,9 @@ public protocol RegexEngine: Sendable {
 
 /// A compiled regular expression; matching takes time linear in the text.
 public protocol CompiledRegex: AnyObject, Sendable {
+  /// Steps of the compiled program, which bound what compiling took and what a byte of text may take.
+  var size: Int { get }
+
   /// Whether the pattern is found anywhere in `text`.
   func isFound(in text: String) -> Bool
 }

@@ -25,6 +25,9 @@ void cre2_free(CRE2Pattern *pattern);
 /// What is wrong with the pattern, NULL where nothing is; valid as long as the pattern.
 const char *cre2_error(const CRE2Pattern *pattern);
 
+/// How many steps the compiled program has.
+int32_t cre2_program_size(const CRE2Pattern *pattern);
+
 /// How many capturing groups the pattern has.
 int32_t cre2_group_count(const CRE2Pattern *pattern);
 

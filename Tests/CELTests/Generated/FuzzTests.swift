@@ -106,6 +106,54 @@ struct FuzzTests {
     }
   }
 
+  private static let arguments = [
+    "null", "true", "0", "-1", "9223372036854775807", "(-9223372036854775808)", "0u",
+    "18446744073709551615u", "0.0",
+    "(0.0 / 0.0)", "(1.0 / 0.0)", "-1e300", "''", "'a'", "'%s%.9f'", "'é\\u0301'", "'1h'",
+    "'2023-01-01T00:00:00Z'", "'::1'", "'10.0.0.0/8'",
+    "'('", "b''", "b'\\xff'", "[]", "[1, 'a', null]", "[1, 2]", "['a']", "{}", "{'a': 1}",
+    "{1: 2, true: []}", "timestamp(0)",
+    "timestamp('9999-12-31T23:59:59.999999999Z')", "duration('9223372036s')",
+    "duration('-9223372036s')", "int", "optional.none()",
+    "optional.of(1)", "decimal('0.5')", "decimal('99999999999999999999999999999999999999')",
+    "ip('::')", "cidr('0.0.0.0/0')", "(1 / 0)",
+  ]
+
+  @Test("every function takes any values", arguments: 0..<3)
+  func functions(seed: Int) {
+    var random = SeededGenerator(seed: UInt64(seed))
+    for function in (LanguageHost.libraries + [.decimal]).flatMap(\.functions) {
+      for overload in function.overloads {
+        for _ in 0..<30 {
+          let values = overload.parameters.map { _ in
+            "dyn(\(Self.arguments.randomElement(using: &random) ?? "null"))"
+          }
+          run(Self.call(function.name, overload.isMember, values), isChecked: false)
+        }
+      }
+    }
+  }
+
+  /// A call as an expression writes it; empty where none can write it.
+  private static func call(_ name: String, _ isMember: Bool, _ values: [String]) -> String {
+    if let first = name.utf8.first, first != 0x5F, first != 0x40, first != 0x21, first != 0x2D {
+      return isMember
+        ? "\(values[0]).\(name)(\(values.dropFirst().joined(separator: ", ")))"
+        : "\(name)(\(values.joined(separator: ", ")))"
+    }
+    switch name {
+    case "!_": return "!\(values[0])"
+    case "-_": return "-\(values[0])"
+    case "@in": return "\(values[0]) in \(values[1])"
+    case "_?_:_": return "\(values[0]) ? \(values[1]) : \(values[2])"
+    case "_[_]": return "\(values[0])[\(values[1])]"
+    case "_[?_]": return "\(values[0])[?\(values[1])]"
+    default:
+      guard name.hasPrefix("_"), name.hasSuffix("_") else { return "" }
+      return "\(values[0]) \(name.dropFirst().dropLast()) \(values[1])"
+    }
+  }
+
   @Test("a result has the type that the checker computed, checked or not", arguments: 0..<10)
   func soundness(seed: Int) throws {
     for index in 0..<300 {
@@ -148,6 +196,7 @@ struct FuzzTests {
     "growth is stopped by the cost limit",
     arguments: [
       "lists.range(100000000).map(a, a).size()",
+      "lists.range(100000).all(i, !'a'.matches('(a{0,300}){0,3}' + string(i)))",
       "lists.range(10000).all(a, lists.range(10000).all(b, lists.range(10000).all(c, true)))",
       "cel.bind(a, 'aaaaaaaaaa', cel.bind(b, a.replace('', a), cel.bind(c, b.replace('', b), cel.bind(d, c.replace('', c), d.replace('', d))))).size()",
       "[1, 2].map(a, [a, a]).map(a, [a, a]).map(a, [a, a]) == [] || lists.range(1000).map(a, lists.range(1000).map(b, lists.range(1000)))[0][0] == []",
