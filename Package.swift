@@ -96,7 +96,8 @@ let package = Package(
     .testTarget(
       name: "StreamCoreTests", dependencies: ["StreamCore"], swiftSettings: strict),
     .testTarget(
-      name: "CELTests", dependencies: ["CEL", "CELRE2", "CELTimeZones", "StreamCore"],
+      name: "CELTests",
+      dependencies: ["CEL", "CELRE2", "CELTimeZones", "ChildProcesses", "StreamCore"],
       swiftSettings: strict),
     .testTarget(
       name: "JSONSerdesTests", dependencies: ["JSONSerdes", "StreamCore"], swiftSettings: strict),
