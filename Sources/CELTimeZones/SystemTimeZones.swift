@@ -19,9 +19,13 @@ public struct SystemTimeZones: TimeZones {
   /// The names of all zones, in no order.
   public var names: some Collection<String> { zones.keys }
 
+  /// Times before the year 1 and after 9999 count as the nearest within.
   public func offset(of zone: String, at seconds: Int64) -> Int? {
-    zones[zone]?.offset(at: seconds)
+    zones[zone]?.offset(at: min(max(seconds, Self.range.lowerBound), Self.range.upperBound))
   }
+
+  /// The seconds of the years 1 to 9999, the times that there are.
+  private static let range = Int64(-62_135_596_800)...253_402_300_799
 
   /// Copies of all zones that tzdata brings along, with and without leap seconds.
   private static let copies: Set<String> = ["posix", "right"]
