@@ -132,6 +132,31 @@ struct ViewTests {
     #expect(try withRoot("0.30000000000000000000") { try $0.double() } == 0.3)
   }
 
+  @Test(
+    "a short number is the double that its text is read as",
+    arguments: [
+      "0", "-0", "0.0", "-0.5", "120.5", "99.50", "0.1", "123456789012345", "-0.000000000000001",
+      "9007199254740993", "0.30000000000000004", "999999999999999", "99999999999999.9", "1e3",
+    ])
+  func doubles(text: String) throws {
+    let number = try withRoot(text) { try $0.double() }
+    #expect(number == Double(text) && number.sign == Double(text)?.sign)
+  }
+
+  @Test("short numbers at random are the doubles that their texts are read as")
+  func randomDoubles() throws {
+    var random = SeededRandom(15)
+    for _ in 0..<2000 {
+      let scale = Int.random(in: 1...15, using: &random)
+      let digits = String(Int64.random(in: 0..<1_000_000_000_000_000, using: &random))
+      let padded = String(repeating: "0", count: 16 - digits.count) + digits
+      let fraction = padded.suffix(scale)
+      let whole = padded.dropLast(scale).drop { $0 == "0" }
+      let text = (whole.isEmpty ? "0" : String(whole)) + "." + fraction
+      #expect(try withRoot(text) { try $0.double() } == Double(text))
+    }
+  }
+
   @Test("a value's bytes are those of the text")
   func rawBytes() throws {
     try withRoot("{\"a\" : [1 , 2 ] , \"b\":\"x\" }") { (root) throws in

@@ -90,10 +90,38 @@ extension JSONView {
   /// - Throws: ``SerdeError`` where this is no number or beyond all doubles.
   public func double() throws -> Double {
     guard kind == .number else { throw mismatch("a number") }
+    if let number = unsafe Self.shortNumber(state.pointee.text(Int(index))) { return number }
     let text = unsafe String(decoding: state.pointee.text(Int(index)), as: UTF8.self)
     guard let number = Double(text), number.isFinite else { throw error("beyond all doubles") }
     return number
   }
+
+  /// A number of up to 15 digits without an exponent: its digits and the power of ten are doubles
+  /// without error, so that their quotient is the nearest double (Clinger, 1990).
+  private static func shortNumber(_ text: UnsafeRawBufferPointer) -> Double? {
+    var digits: Int64 = 0
+    var scale = -1
+    var count = 0
+    let isNegative = unsafe text.first == 0x2D
+    for index in (isNegative ? 1 : 0)..<text.count {
+      let byte = unsafe text[index]
+      if byte == 0x2E, scale < 0, count > 0 {
+        scale = 0
+        continue
+      }
+      guard byte &- 0x30 <= 9, count < powersOfTen.count - 1 else { return nil }
+      digits = digits * 10 + Int64(byte &- 0x30)
+      count += 1
+      if scale >= 0 { scale += 1 }
+    }
+    guard count > 0, scale != 0 else { return nil }
+    let number = Double(digits) / powersOfTen[max(scale, 0)]
+    return isNegative ? -number : number
+  }
+
+  private static let powersOfTen: [Double] = [
+    1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+  ]
 
   /// A point in time in any form that ``StreamCore/Instant/init(parsing:in:zone:)`` reads, from a
   /// string or a number.
