@@ -39,7 +39,7 @@ enum ConstantSet: Sendable {
       case .bool, .int, .uint, .string: break
       default: return nil
       }
-      guard let key = MapKey(element) else { return nil }
+      guard let key = MapKey(element), key.isExact else { return nil }
       keys.insert(key)
     }
     self = .keys(keys)

@@ -21,6 +21,16 @@ public enum MapKey: Hashable, Sendable {
     }
   }
 
+  /// Whether equality with this value is equality of keys: not for numbers from 2^53 on, where several
+  /// integers equal one double.
+  var isExact: Bool {
+    switch self {
+    case .int(let value): value.magnitude < 1 << 53
+    case .large: false
+    case .bool, .string: true
+    }
+  }
+
   /// The key that `value` is, or `nil` where no map has such a key.
   ///
   /// A double that is a whole number finds integer keys; no map is built with one.

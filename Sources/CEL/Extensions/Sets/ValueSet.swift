@@ -10,12 +10,12 @@ struct ValueSet {
   }
 
   mutating func insert(_ value: Value) {
-    if let key = MapKey(value) { keys.insert(key) } else { others.append(value) }
+    if let key = MapKey(value), key.isExact { keys.insert(key) } else { others.append(value) }
   }
 
   /// Charges the comparisons with values that have no hash; `false` where they cost too much.
   func contains(_ value: Value, _ budget: inout Budget) -> Bool {
-    if let key = MapKey(value) { return keys.contains(key) }
+    if let key = MapKey(value), key.isExact { return keys.contains(key) }
     for other in others {
       guard budget.charge(1) else { return false }
       if other.isEqual(to: value, &budget) { return true }
