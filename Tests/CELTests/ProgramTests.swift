@@ -1,4 +1,5 @@
 import CEL
+import Synchronization
 import Testing
 
 /// What a program offers its host: reads by number, limits, typed results.
@@ -196,5 +197,44 @@ struct ProgramTests {
     let nest = Value.list(ListValue(Nest()))
     #expect(
       program.result(["event": ["a": nest, "b": nest]]).error?.code == .costLimitExceeded)
+  }
+
+  /// The squares of 0, 1, 2 …, by their number or by name; remembers what it was asked for.
+  private final class Squares: LazyList, LazyMap {
+    let count: Int
+    private let asked = Mutex<[Int]>([])
+    init(_ count: Int) { self.count = count }
+
+    var visited: [Int] { asked.withLock { $0 } }
+    func element(at index: Int) -> Value {
+      asked.withLock { $0.append(index) }
+      return .int(Int64(index * index))
+    }
+    var keys: [Value] { (0..<count).map { .string("n\($0)") } }
+    func value(forKey key: MapKey) -> Value? {
+      guard case .string(let name) = key, let index = Int(name.string.dropFirst()), index < count
+      else { return nil }
+      return element(at: index)
+    }
+  }
+
+  @Test(
+    "a lazy list or map gives the elements that are asked for, no others",
+    arguments: [
+      ("event.list[3] == 9", [3]), ("event.list.exists(x, x == 4)", [0, 1, 2]),
+      ("size(event.list) == 1000", []), ("event.map.n5 == 25", [5]), ("has(event.map.n7)", [7]),
+      ("event.map['n2'] + event.map.n3 == 13", [2, 3]), ("!('n1000' in event.map)", []),
+      ("event.map.exists(k, k == 'n999')", []),
+      ("event.list.all(i, x, x < 4) == false", [0, 1, 2]),
+    ])
+  func lazyValues(text: String, visited: [Int]) throws {
+    let environment = try Environment(
+      variables: ["event": .map(.string, .dyn)], libraries: [.standard, .twoVariableMacros])
+    let squares = Squares(1000)
+    let event: [String: Value] = [
+      "event": ["list": .list(ListValue(squares)), "map": .map(MapValue(squares))]
+    ]
+    #expect(try environment.compile(text).result(event) == true)
+    #expect(squares.visited == visited)
   }
 }

@@ -2,35 +2,35 @@
 protocol ComparisonRule: SendableMetatype {
   static var symbol: String { get }
   static func holds<T: Comparable>(_ left: T, _ right: T) -> Bool
-  static func holds(_ order: Order) -> Bool
+  static func holds(_ order: ValueOrder) -> Bool
 }
 
 private enum Less: ComparisonRule {
   static let symbol = "<"
   @inline(__always)
   static func holds<T: Comparable>(_ left: T, _ right: T) -> Bool { left < right }
-  static func holds(_ order: Order) -> Bool { order == .less }
+  static func holds(_ order: ValueOrder) -> Bool { order == .less }
 }
 
 private enum LessOrEqual: ComparisonRule {
   static let symbol = "<="
   @inline(__always)
   static func holds<T: Comparable>(_ left: T, _ right: T) -> Bool { left <= right }
-  static func holds(_ order: Order) -> Bool { order == .less || order == .equal }
+  static func holds(_ order: ValueOrder) -> Bool { order == .less || order == .equal }
 }
 
 private enum Greater: ComparisonRule {
   static let symbol = ">"
   @inline(__always)
   static func holds<T: Comparable>(_ left: T, _ right: T) -> Bool { left > right }
-  static func holds(_ order: Order) -> Bool { order == .greater }
+  static func holds(_ order: ValueOrder) -> Bool { order == .greater }
 }
 
 private enum GreaterOrEqual: ComparisonRule {
   static let symbol = ">="
   @inline(__always)
   static func holds<T: Comparable>(_ left: T, _ right: T) -> Bool { left >= right }
-  static func holds(_ order: Order) -> Bool { order == .greater || order == .equal }
+  static func holds(_ order: ValueOrder) -> Bool { order == .greater || order == .equal }
 }
 
 extension Compiler {

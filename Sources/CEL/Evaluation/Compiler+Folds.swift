@@ -19,19 +19,20 @@ extension Compiler {
     let result = compile(fold.result)
     scope.removeSubrange(depth...)
     let loop = Loop(
-      first: first, second: second,
+      first: first, second: second, guarded: seesVariables(fold) ? nil : condition,
       cost: Cost.nodes(fold.condition) + Cost.nodes(fold.step))
     if let collector, condition == nil {
       return collecting(range, loop, accumulator, collector, result)
     }
     guard let step else { preconditionFailure("only a fold without a condition has a collector") }
+    let inner = loop.guarded == nil ? condition : nil
     let run: @Sendable (inout Frame) -> Value? = { frame in
       // The range first: loops inside it use the same places.
       let range = range(&frame)
       let start = initial(&frame)
       frame.locals[accumulator] = start
       return loop.run(over: range, &frame) { frame in
-        if let condition, condition(&frame) == .no { return false }
+        if let inner, inner(&frame) == .no { return false }
         frame.locals[accumulator] = step(&frame)
         return true
       }
@@ -51,6 +52,18 @@ extension Compiler {
 
   private func isTrue(_ node: Expression) -> Bool {
     if case .literal(.bool(true)) = node.kind { true } else { false }
+  }
+
+  /// Whether the condition needs an element, as those of the standard macros do not.
+  private func seesVariables(_ fold: Comprehension) -> Bool {
+    var found = false
+    fold.condition.walk { node in
+      if case .identifier(let name) = node.kind {
+        found = found || name == fold.variable || name == fold.secondVariable
+      }
+      return !found
+    }
+    return found
   }
 
   /// Whether a fold goes over nothing, and so only names a value.
@@ -196,6 +209,8 @@ extension Compiler {
 struct Loop: Sendable {
   let first: Int
   let second: Int?
+  /// Ends the loop before the next element is asked for.
+  let guarded: TruthCode?
   /// What each round is charged.
   let cost: Int
 
@@ -206,6 +221,7 @@ struct Loop: Sendable {
     switch range {
     case .list(let list):
       for index in 0..<list.count {
+        if let guarded, guarded(&frame) == .no { return nil }
         guard frame.budget.charge(cost) else { return .error(Budget.exceeded) }
         if let second {
           frame.locals[first] = .int(Int64(index))
@@ -218,6 +234,7 @@ struct Loop: Sendable {
       return nil
     case .map(let map):
       for key in map.keys {
+        if let guarded, guarded(&frame) == .no { return nil }
         guard frame.budget.charge(cost) else { return .error(Budget.exceeded) }
         frame.locals[first] = key
         if let second { frame.locals[second] = map[key] ?? Selection.missing(key.description) }

@@ -115,7 +115,7 @@ extension Library {
       name, pairs.map { left, right in .global([left, right], .bool) { .bool(compare($0, $1)) } })
   }
 
-  private static func comparison(_ name: String, _ orders: Set<Order>) -> Function {
+  private static func comparison(_ name: String, _ orders: Set<ValueOrder>) -> Function {
     Function(
       name,
       ([(.decimal, .decimal)] + pairs).map { left, right in

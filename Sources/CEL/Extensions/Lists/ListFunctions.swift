@@ -88,7 +88,7 @@ enum ListFunctions {
   }
 
   /// A total order: NaN comes before all numbers.
-  private static func order(_ left: Value, _ right: Value) -> Order {
+  private static func order(_ left: Value, _ right: Value) -> ValueOrder {
     guard let order = Value.order(left, right) else { return .equal }
     guard case .unordered = order, case .double(let left) = left, case .double(let right) = right
     else { return order }

@@ -41,7 +41,7 @@ extension Library {
     extremes("math.greatest", keeps: .greater), extremes("math.least", keeps: .less),
   ]
 
-  private static func extremes(_ name: String, keeps order: Order) -> Function {
+  private static func extremes(_ name: String, keeps order: ValueOrder) -> Function {
     let numbers: [CELType] = [.int, .uint, .double]
     var overloads: [Overload] = []
     for type in numbers {

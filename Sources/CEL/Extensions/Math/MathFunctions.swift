@@ -1,13 +1,13 @@
 /// The functions of the math library.
 enum MathFunctions {
   /// `right` where it lies to `left` as `order` says, else `left`: of equal numbers the first.
-  static func extreme(_ left: Value, _ right: Value, keeps order: Order) -> Value {
+  static func extreme(_ left: Value, _ right: Value, keeps order: ValueOrder) -> Value {
     if case .double(let number) = left, number.isNaN { return left }
     if case .double(let number) = right, number.isNaN { return right }
     return Value.compareNumbers(right, left) == order ? right : left
   }
 
-  static func extreme(of list: ListValue, keeps order: Order) -> Value {
+  static func extreme(of list: ListValue, keeps order: ValueOrder) -> Value {
     guard var result = list.first else {
       return .error(.invalidArgument, "math.greatest and math.least take no empty list")
     }
