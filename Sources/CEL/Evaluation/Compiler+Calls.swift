@@ -244,25 +244,10 @@ extension Compiler {
 
   @inline(__always)
   private static func cost(_ cost: Overload.Cost, _ first: Value, _ second: Value) -> Int {
-    switch cost {
-    case .constant: 1
-    case .linear: 1 + Cost.size(first) + Cost.size(second)
-    case .product: product(Cost.size(first), Cost.size(second))
-    }
+    if case .constant = cost { 1 } else { 1 + Cost.size(first) + Cost.size(second) }
   }
 
   private static func cost(_ cost: Overload.Cost, _ arguments: [Value]) -> Int {
-    switch cost {
-    case .constant: 1
-    case .linear: arguments.reduce(1) { $0 + Cost.size($1) }
-    case .product:
-      arguments.count < 2
-        ? 1 : product(Cost.size(arguments[0]), Cost.size(arguments[1]))
-    }
-  }
-
-  private static func product(_ first: Int, _ second: Int) -> Int {
-    let (product, overflow) = (1 + first).multipliedReportingOverflow(by: 1 + second)
-    return overflow ? .max : product
+    if case .constant = cost { 1 } else { arguments.reduce(1) { $0 + Cost.size($1) } }
   }
 }

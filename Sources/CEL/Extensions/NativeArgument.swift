@@ -60,13 +60,11 @@ extension Value: NativeArgument {
 ///
 /// The evaluator has chosen the overload by the arguments' types, so they always fit.
 enum Native {
-  static let mismatch = Value.error(.noSuchOverload, "no such overload")
-
   static func body<A: NativeArgument>(
     _ body: @escaping @Sendable (A) -> Value
   ) -> @Sendable (Value) -> Value {
     { first in
-      guard let first = A(argument: first) else { return mismatch }
+      guard let first = A(argument: first) else { return .mismatch }
       return body(first)
     }
   }
@@ -76,7 +74,7 @@ enum Native {
   ) -> @Sendable (Value, Value) -> Value {
     { first, second in
       guard let first = A(argument: first), let second = B(argument: second) else {
-        return mismatch
+        return .mismatch
       }
       return body(first, second)
     }
@@ -88,7 +86,7 @@ enum Native {
     { first, second, third in
       guard let first = A(argument: first), let second = B(argument: second),
         let third = C(argument: third)
-      else { return mismatch }
+      else { return .mismatch }
       return body(first, second, third)
     }
   }
@@ -97,7 +95,7 @@ enum Native {
     _ body: @escaping @Sendable (A, inout Budget) -> Value
   ) -> Implementation {
     .charging { arguments, budget in
-      guard arguments.count == 1, let first = A(argument: arguments[0]) else { return mismatch }
+      guard arguments.count == 1, let first = A(argument: arguments[0]) else { return .mismatch }
       return body(first, &budget)
     }
   }
@@ -108,7 +106,7 @@ enum Native {
     .charging { arguments, budget in
       guard arguments.count == 2, let first = A(argument: arguments[0]),
         let second = B(argument: arguments[1])
-      else { return mismatch }
+      else { return .mismatch }
       return body(first, second, &budget)
     }
   }
@@ -119,7 +117,7 @@ enum Native {
     .charging { arguments, budget in
       guard arguments.count == 3, let first = A(argument: arguments[0]),
         let second = B(argument: arguments[1]), let third = C(argument: arguments[2])
-      else { return mismatch }
+      else { return .mismatch }
       return body(first, second, third, &budget)
     }
   }

@@ -11,8 +11,6 @@ public struct Overload: Sendable {
     case constant
     /// One, and a further one for each 16 bytes of text or bytes, and each list element or map entry, among the arguments.
     case linear
-    /// The product of the first two arguments' sizes, as in a search for a text in a text.
-    case product
   }
 
   public let isMember: Bool

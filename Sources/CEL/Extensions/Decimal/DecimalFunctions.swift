@@ -107,7 +107,7 @@ enum DecimalFunctions {
       let divisor = Decimal(argument: arguments[1])
         ?? Int64(argument: arguments[1]).map({ Decimal($0) }),
       let scale = Int64(argument: arguments[2]), let name = String(argument: arguments[3])
-    else { return Native.mismatch }
+    else { return .mismatch }
     return divide(value, divisor, scale, name)
   }
 

@@ -59,7 +59,7 @@ enum ListFunctions {
   /// Sorts `list` by `keys`, one for each element; equal ones keep their order.
   static func sort(_ list: ListValue, by keys: ListValue, _ budget: inout Budget) -> Value {
     let keys = keys.elements
-    guard keys.count == list.count else { return Native.mismatch }
+    guard keys.count == list.count else { return .mismatch }
     guard let first = keys.first else { return .list(list) }
     for key in keys {
       if case .error = key { return key }

@@ -80,7 +80,7 @@ enum StringFunctions {
     guard arguments.count == 4, case .string(let text) = arguments[0],
       case .string(let part) = arguments[1], case .string(let replacement) = arguments[2],
       case .int(let limit) = arguments[3]
-    else { return Native.mismatch }
+    else { return .mismatch }
     return replace(part, in: text, by: replacement, limit: limit < 0 ? nil : limit, &budget)
   }
 
