@@ -3,10 +3,17 @@ import StreamCore
 extension Parser {
   /// A primary with the selections, calls and indexes behind it.
   mutating func member() throws(Mistake) -> Expression {
+    if token.kind == .openParenthesis {
+      try advance()
+      let inner = try expression()
+      try expect(.closeParenthesis, "')'")
+      return try members(of: inner)
+    }
     let first = try primary()
     return try members(of: first)
   }
 
+  @inline(never)
   mutating func members(of first: Expression) throws(Mistake) -> Expression {
     var operand = first
     while true {
@@ -57,6 +64,7 @@ extension Parser {
     }
   }
 
+  @inline(never)
   private mutating func primary() throws(Mistake) -> Expression {
     let token = token
     switch token.kind {
@@ -65,16 +73,22 @@ extension Parser {
       try advance()
       guard self.token.kind == .identifier else { throw unexpected(expecting: "a name") }
       return try identifier(".")
-    case .openParenthesis:
-      try advance()
-      let inner = try expression()
-      try expect(.closeParenthesis, "')'")
-      return inner
     case .openBracket: return try list()
     case .openBrace: return try map()
     case .int, .uint, .double: return try number(sign: nil)
-    case .string, .bytes:
-      try advance()
+    case .string, .bytes, .true, .false, .null: return try literal()
+    default: throw unexpected(expecting: "an expression")
+    }
+  }
+
+  @inline(never)
+  private mutating func literal() throws(Mistake) -> Expression {
+    let token = token
+    try advance()
+    switch token.kind {
+    case .true, .false: return try node(token.start, .literal(.bool(token.kind == .true)))
+    case .null: return try node(token.start, .literal(.null))
+    default:
       var literal = TextLiteral(source.bytes, token)
       let contents = try literal.contents()
       return try node(
@@ -82,16 +96,10 @@ extension Parser {
         .literal(
           token.kind == .bytes
             ? .bytes(contents) : .string(String(decoding: contents, as: UTF8.self))))
-    case .true, .false:
-      try advance()
-      return try node(token.start, .literal(.bool(token.kind == .true)))
-    case .null:
-      try advance()
-      return try node(token.start, .literal(.null))
-    default: throw unexpected(expecting: "an expression")
     }
   }
 
+  @inline(never)
   private mutating func identifier(_ prefix: String) throws(Mistake) -> Expression {
     let token = token
     let name = text(token)

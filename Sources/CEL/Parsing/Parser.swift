@@ -84,35 +84,66 @@ struct Parser {
 
   // MARK: Operators
 
+  /// An expression. What nests in text recurses through here, so the functions on the way keep their
+  /// frames small: what they do besides is in others.
   mutating func expression() throws(Mistake) -> Expression {
     depth += 1
     defer { depth -= 1 }
     guard depth <= limits.depthMax else { throw tooDeep(token.start) }
-    let condition = try logical(.or)
-    guard token.kind == .question else { return condition }
+    let condition = try operation(1)
+    return token.kind == .question ? try conditional(condition) : condition
+  }
+
+  @inline(never)
+  private mutating func conditional(_ condition: Expression) throws(Mistake) -> Expression {
     let offset = token.start
     try advance()
-    let then = try logical(.or)
+    let then = try operation(1)
     try expect(.colon, "':'")
     let otherwise = try expression()
-    return try node(
-      offset,
-      .call(
-        function: Operator.conditional, target: nil, arguments: [condition, then, otherwise]))
+    return try call(Operator.conditional, [condition, then, otherwise], at: offset)
+  }
+
+  /// Operands joined by binary operators of at least a precedence, each level from left to right.
+  private mutating func operation(_ minimum: Int) throws(Mistake) -> Expression {
+    var left = try unary()
+    while let (function, precedence) = binaryOperator(), precedence >= minimum {
+      left = try operation(function, precedence, left)
+    }
+    return left
+  }
+
+  @inline(never)
+  private mutating func operation(
+    _ function: String, _ precedence: Int, _ left: Expression
+  ) throws(Mistake) -> Expression {
+    guard precedence > 2 else { return try logical(function, precedence, left) }
+    let offset = token.start
+    try advance()
+    let right = try operation(precedence + 1)
+    return try call(function, [left, right], at: offset)
   }
 
   /// A chain of `||` or of `&&`, as a balanced tree: it is associative, and so takes little depth.
-  private mutating func logical(_ kind: Token.Kind) throws(Mistake) -> Expression {
-    let first = kind == .or ? try logical(.and) : try binary(3)
-    guard token.kind == kind else { return first }
+  private mutating func logical(
+    _ function: String, _ precedence: Int, _ first: Expression
+  ) throws(Mistake) -> Expression {
+    let kind = token.kind
     var terms = [first]
     var offsets: [Int] = []
     while token.kind == kind {
       offsets.append(token.start)
       try advance()
-      terms.append(kind == .or ? try logical(.and) : try binary(3))
+      terms.append(try operation(precedence + 1))
     }
-    return try balanced(kind == .or ? Operator.or : Operator.and, terms[...], offsets[...])
+    return try balanced(function, terms[...], offsets[...])
+  }
+
+  @inline(never)
+  private mutating func call(
+    _ function: String, _ arguments: [Expression], at offset: Int
+  ) throws(Mistake) -> Expression {
+    try node(offset, .call(function: function, target: nil, arguments: arguments))
   }
 
   private mutating func balanced(
@@ -122,43 +153,36 @@ struct Parser {
     let middle = offsets.startIndex + (offsets.count - 1) / 2
     let left = try balanced(function, terms[terms.startIndex...middle], offsets[..<middle])
     let right = try balanced(function, terms[(middle + 1)...], offsets[(middle + 1)...])
-    return try node(
-      offsets[middle], .call(function: function, target: nil, arguments: [left, right]))
+    return try call(function, [left, right], at: offsets[middle])
   }
 
-  /// Relations (3), sums (4) and products (5), each from left to right.
-  private mutating func binary(_ precedence: Int) throws(Mistake) -> Expression {
-    guard precedence <= 5 else { return try unary() }
-    var left = try binary(precedence + 1)
-    while let function = binaryOperator(precedence) {
-      let offset = token.start
-      try advance()
-      let right = try binary(precedence + 1)
-      left = try node(offset, .call(function: function, target: nil, arguments: [left, right]))
-    }
-    return left
-  }
-
-  private func binaryOperator(_ precedence: Int) -> String? {
-    switch (precedence, token.kind) {
-    case (3, .equal): Operator.equal
-    case (3, .notEqual): Operator.notEqual
-    case (3, .less): Operator.less
-    case (3, .lessOrEqual): Operator.lessOrEqual
-    case (3, .greater): Operator.greater
-    case (3, .greaterOrEqual): Operator.greaterOrEqual
-    case (3, .in): Operator.contained
-    case (4, .plus): Operator.add
-    case (4, .minus): Operator.subtract
-    case (5, .star): Operator.multiply
-    case (5, .slash): Operator.divide
-    case (5, .percent): Operator.remainder
+  /// The operator that is next, from `||` (1) to products (5).
+  private func binaryOperator() -> (function: String, precedence: Int)? {
+    switch token.kind {
+    case .or: (Operator.or, 1)
+    case .and: (Operator.and, 2)
+    case .equal: (Operator.equal, 3)
+    case .notEqual: (Operator.notEqual, 3)
+    case .less: (Operator.less, 3)
+    case .lessOrEqual: (Operator.lessOrEqual, 3)
+    case .greater: (Operator.greater, 3)
+    case .greaterOrEqual: (Operator.greaterOrEqual, 3)
+    case .in: (Operator.contained, 3)
+    case .plus: (Operator.add, 4)
+    case .minus: (Operator.subtract, 4)
+    case .star: (Operator.multiply, 5)
+    case .slash: (Operator.divide, 5)
+    case .percent: (Operator.remainder, 5)
     default: nil
     }
   }
 
   private mutating func unary() throws(Mistake) -> Expression {
-    guard token.kind == .not || token.kind == .minus else { return try member() }
+    token.kind == .not || token.kind == .minus ? try prefixed() : try member()
+  }
+
+  @inline(never)
+  private mutating func prefixed() throws(Mistake) -> Expression {
     let first = token.kind
     var offsets: [Int] = []
     var last = token
@@ -177,7 +201,7 @@ struct Parser {
     }
     let function = first == .not ? Operator.not : Operator.negate
     for offset in offsets.reversed() {
-      operand = try node(offset, .call(function: function, target: nil, arguments: [operand]))
+      operand = try call(function, [operand], at: offset)
     }
     return operand
   }
