@@ -1,4 +1,5 @@
 extension Checker {
+  @inline(never)
   mutating func call(
     _ node: Expression, _ function: String, _ target: Expression?, _ arguments: [Expression]
   ) -> CELType {
@@ -27,6 +28,7 @@ extension Checker {
     return nil
   }
 
+  @inline(never)
   private mutating func undeclared(
     _ node: Expression, _ function: String, _ types: [CELType], isMember: Bool
   ) -> CELType {
@@ -59,6 +61,7 @@ extension Checker {
     return .error
   }
 
+  @inline(never)
   private mutating func resolve(
     _ node: Expression, _ function: String, _ candidates: [Candidate], _ types: [CELType],
     isMember: Bool, isQualified: Bool
@@ -88,6 +91,7 @@ extension Checker {
     return result
   }
 
+  @inline(never)
   private mutating func noOverload(
     _ node: Expression, _ function: String, _ candidates: [Candidate], _ types: [CELType],
     isMember: Bool

@@ -89,6 +89,7 @@ struct Checker {
 
   func isLocal(_ name: String) -> Bool { local(name) != nil }
 
+  @inline(never)
   private mutating func identifier(_ node: Expression, _ name: String) -> CELType {
     if let type = local(name) {
       set(node, .local)
@@ -133,6 +134,7 @@ struct Checker {
 
   // MARK: Fields
 
+  @inline(never)
   private mutating func select(
     _ node: Expression, _ operand: Expression, _ field: String, _ mode: Expression.SelectMode
   ) -> CELType {
@@ -196,6 +198,7 @@ struct Checker {
 
   // MARK: Literals
 
+  @inline(never)
   private mutating func list(_ elements: [ListElement]) -> CELType {
     var element: CELType?
     for item in elements {
@@ -205,6 +208,7 @@ struct Checker {
     return isDynamic ? .dyn : .list(element ?? substitution.fresh())
   }
 
+  @inline(never)
   private mutating func map(_ entries: [MapEntry]) -> CELType {
     var key: CELType?
     var value: CELType?
@@ -235,6 +239,7 @@ struct Checker {
 
   // MARK: Folds
 
+  @inline(never)
   private mutating func comprehension(_ fold: Comprehension) -> CELType {
     let rangeType = check(fold.range)
     let range = substitution.shallow(rangeType)

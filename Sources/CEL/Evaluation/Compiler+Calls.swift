@@ -1,4 +1,5 @@
 extension Compiler {
+  @inline(never)
   mutating func call(
     _ node: Expression, _ function: String, _ target: Expression?, _ arguments: [Expression]
   ) -> Code {
@@ -17,6 +18,7 @@ extension Compiler {
   }
 
   /// Operators that the evaluator knows by itself.
+  @inline(never)
   private mutating func builtIn(
     _ node: Expression, _ function: String, _ candidates: [Candidate], _ operands: [Expression]
   ) -> Code? {
@@ -47,6 +49,7 @@ extension Compiler {
   }
 
   /// Two operands, neither of them an error.
+  @inline(never)
   private mutating func strict(
     _ operands: [Expression], _ body: @escaping @Sendable (Value, Value, inout Frame) -> Value
   ) -> Code {
@@ -63,6 +66,7 @@ extension Compiler {
     return left.constant != nil && right.constant != nil ? Self.folded(code) : Code(code)
   }
 
+  @inline(never)
   private mutating func binary(
     _ function: String, _ candidates: [Candidate], _ operands: [Expression],
     _ builtIn: @escaping @Sendable (Value, Value, inout Budget) -> Value?
@@ -75,6 +79,7 @@ extension Compiler {
   }
 
   /// `value in list`, `key in map`.
+  @inline(never)
   private mutating func contained(_ operands: [Expression]) -> Code {
     let left = compile(operands[0])
     let right = compile(operands[1])
@@ -110,6 +115,7 @@ extension Compiler {
   }
 
   /// `optional.or(other)` and `optional.orValue(value)`: the other side only where it is needed.
+  @inline(never)
   private mutating func optionalDefault(_ operands: [Expression], isOptional: Bool) -> Code {
     let target = compile(operands[0]).value
     let other = compile(operands[1]).value
@@ -126,6 +132,7 @@ extension Compiler {
 
   // MARK: Functions
 
+  @inline(never)
   private mutating func general(_ function: String, _ candidates: [Candidate], _ arguments: [Code])
     -> Code
   {

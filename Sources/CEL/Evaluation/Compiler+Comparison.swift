@@ -34,6 +34,7 @@ private enum GreaterOrEqual: ComparisonRule {
 }
 
 extension Compiler {
+  @inline(never)
   mutating func comparison(_ function: String, _ candidates: [Candidate], _ arguments: [Expression])
     -> Code
   {
@@ -98,6 +99,7 @@ extension Compiler {
     return frame.truth(result)
   }
 
+  @inline(never)
   mutating func equality(_ candidates: [Candidate], _ arguments: [Expression], isEqual: Bool)
     -> Code
   {

@@ -1,4 +1,5 @@
 extension Compiler {
+  @inline(never)
   mutating func comprehension(_ fold: Comprehension) -> Code {
     let depth = scope.count
     let range = compile(fold.range).value
@@ -104,6 +105,7 @@ extension Compiler {
     let addition: Addition
   }
 
+  @inline(never)
   private mutating func collector(_ fold: Comprehension) -> Collector? {
     guard isTrue(fold.condition) else { return nil }
     var step = fold.step

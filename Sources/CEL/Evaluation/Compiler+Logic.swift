@@ -1,5 +1,6 @@
 extension Compiler {
   /// `&&`: false where one side is, whatever the other; else the error that came first.
+  @inline(never)
   mutating func and(_ arguments: [Expression]) -> Code {
     let left = compile(arguments[0]).truth
     let right = compile(arguments[1]).truth
@@ -17,6 +18,7 @@ extension Compiler {
   }
 
   /// `||`: true where one side is, whatever the other; else the error that came first.
+  @inline(never)
   mutating func or(_ arguments: [Expression]) -> Code {
     let left = compile(arguments[0]).truth
     let right = compile(arguments[1]).truth
@@ -33,6 +35,7 @@ extension Compiler {
     })
   }
 
+  @inline(never)
   mutating func not(_ arguments: [Expression]) -> Code {
     let operand = compile(arguments[0]).truth
     return Code(truth: { frame in
@@ -44,11 +47,13 @@ extension Compiler {
     })
   }
 
+  @inline(never)
   mutating func notStrictlyFalse(_ arguments: [Expression]) -> Code {
     let operand = compile(arguments[0]).truth
     return Code(truth: { frame in Truth(operand(&frame) != .no) })
   }
 
+  @inline(never)
   mutating func conditional(_ node: Expression, _ arguments: [Expression]) -> Code {
     let condition = compile(arguments[0]).truth
     let yes = compile(arguments[1])

@@ -8,6 +8,8 @@ struct Compiler {
 
   init(_ checked: CheckedExpression) { self.checked = checked }
 
+  /// What nests recurses through here: the functions for the kinds of nodes are not inlined, so that each
+  /// level takes the stack of its own kind only.
   mutating func compile(_ node: Expression) -> Code {
     switch node.kind {
     case .literal(let value): return Code(constant: value)
@@ -34,6 +36,7 @@ struct Compiler {
     return place
   }
 
+  @inline(never)
   private mutating func identifier(_ node: Expression, _ name: String) -> Code {
     switch checked.reference(node) {
     case .local?:
@@ -84,6 +87,7 @@ struct Compiler {
   }
 
   /// Code that asks the host, where a node is a variable or fields of one.
+  @inline(never)
   mutating func read(_ node: Expression) -> Code? {
     guard let (variable, path) = path(node) else { return nil }
     let type = checked.type(of: node)
@@ -105,6 +109,7 @@ struct Compiler {
     }
   }
 
+  @inline(never)
   private mutating func select(
     _ node: Expression, _ operand: Expression, _ field: String, _ mode: Expression.SelectMode
   ) -> Code {
@@ -134,6 +139,7 @@ struct Compiler {
 
   // MARK: Literals
 
+  @inline(never)
   private mutating func list(_ elements: [ListElement]) -> Code {
     let items = elements.map { (code: compile($0.value), isOptional: $0.isOptional) }
     let constants = items.compactMap { $0.isOptional ? nil : $0.code.constant }
@@ -161,6 +167,7 @@ struct Compiler {
       .noSuchOverload, "'?' stands before a value of type \(value.type), which is not optional")
   }
 
+  @inline(never)
   private mutating func map(_ entries: [MapEntry]) -> Code {
     let items = entries.map {
       (key: compile($0.key), value: compile($0.value), isOptional: $0.isOptional)
