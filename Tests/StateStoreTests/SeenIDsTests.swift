@@ -132,6 +132,33 @@ import Testing
     #expect(sizes[400] == sizes[799])
   }
 
+  /// A11: the bound of the set, and that neither it nor the file grows with what comes.
+  @Test("a million ids leave no more behind than a hundred thousand did")
+  func plateau() throws {
+    let state = try open()
+    state.seenIDs.retention = .count(1000)
+    var (ids, diskBytes, usedBytes): ([Int], [Int], [Int]) = ([], [], [])
+    for start in stride(from: 0, to: 1_000_000, by: 5_000) {
+      try state.begin()
+      for id in start..<(start + 5_000) {
+        try Self.insert(id, state)
+        state.commitUnit()
+      }
+      try state.commit()
+      ids.append(state.seenIDs.count)
+      diskBytes.append(try state.seenIDs.statistics().diskBytes)
+      usedBytes.append(state.environment.usedBytes)
+    }
+    // At least what was asked for, at most one interval's worth beside it.
+    #expect(ids.allSatisfy { (1000...6000).contains($0) })
+    #expect(ids[20...].max() == ids[..<20].max())
+    #expect(diskBytes[20...].max() == diskBytes[..<20].max())
+    #expect(usedBytes[199] == usedBytes[20])
+    // What is behind the bound is not known any more: it would be applied again.
+    #expect(try state.seenIDs.find(Self.hash(999_999)) == Self.place(999_999))
+    #expect(try state.seenIDs.find(Self.hash(990_000)) == nil)
+  }
+
   @Test("retention by age goes by event time", arguments: [(10_126, true), (10_127, false)])
   func retentionByAge(newest: Int64, isKept: Bool) throws {
     let state = try open()
