@@ -10,10 +10,12 @@ import Topology
 //     CrashWorker feed LOG SEED COUNT    appends records to `in`
 //     CrashWorker run LOG STATE          runs until the end of the log
 //     CrashWorker rewind LOG STATE       rebuilds from the earliest offset and swaps generations
+//     CrashWorker restore LOG STATE      rebuilds as of the log's end: from a snapshot, if there is one
 //     CrashWorker show LOG STATE         prints all that can be seen of the state and the outputs
 //
 // PROJECTOR_KILL_AT=N dies before the Nth disk operation, PROJECTOR_FULL_AT=N finds the disk full
-// from there on. The last line of `run` and `rewind` is the number of disk operations.
+// from there on. The last line of `run`, `rewind` and `restore` is the number of disk operations.
+// A run takes snapshots as fast as it can, and one at its end.
 
 func say(_ line: String) {
   let bytes = Array((line + "\n").utf8)
@@ -25,6 +27,7 @@ func options() -> RunOptions {
   options.budget.records = 7
   options.reader.batchRecordsMax = 5
   options.threads = 2
+  options.snapshots = SnapshotPolicy(interval: .milliseconds(1), kept: 2)
   return options
 }
 
@@ -108,6 +111,14 @@ func own(_ log: EmbeddedLog, _ state: String) throws -> TopologyOwner {
     clock: SystemWallClock(), report: { _ in })
 }
 
+func rewind(_ log: EmbeddedLog, _ state: String, to target: RewindTarget) throws {
+  let plan = try RewindPlan.make(
+    try CrashTopology.build(), to: target, options: RewindOptions(), log: log,
+    directory: StateDirectory(root: state, topology: "crash"))
+  for line in plan.lines { say(line) }
+  try own(log, state).rewind(plan)
+}
+
 let arguments = CommandLine.arguments
 do {
   let log = try EmbeddedLog.open(arguments[2], create: true)
@@ -121,14 +132,14 @@ do {
   case "feed":
     try feed(log, seed: UInt64(arguments[3]) ?? 0, count: Int(arguments[4]) ?? 0)
   case "run": try own(log, arguments[3]).run(untilEnd: true)
-  case "rewind":
-    let plan = try RewindPlan.make(
-      try CrashTopology.build(), to: .earliest, options: RewindOptions(), log: log,
-      directory: StateDirectory(root: arguments[3], topology: "crash"))
-    try own(log, arguments[3]).rewind(plan)
+  case "rewind": try rewind(log, arguments[3], to: .earliest)
+  case "restore":
+    let inputs = (0..<2).map { TopicPartition("in", $0) }
+    let ends = try inputs.map { ($0, try log.offsets(of: $0).upperBound) }
+    try rewind(log, arguments[3], to: .offsets(Dictionary(uniqueKeysWithValues: ends)))
   default: try show(log, arguments[3])
   }
-  if arguments[1] == "run" || arguments[1] == "rewind" {
+  if ["run", "rewind", "restore"].contains(arguments[1]) {
     say("\(faulty_disk_calls() - before)")
   }
 } catch {

@@ -34,7 +34,10 @@ package struct SnapshotBase: Hashable, Sendable {
         let base = SnapshotBase(
           snapshot: number, task: task, directory: path,
           progress: try progress(of: identity, path))
-        if base.progress.positions.allSatisfy({ $1 <= serving?.positions[$0] ?? $1 }) {
+        let positions = base.progress.positions
+        // The copy of a task that had not begun yet is no shorter way than the log.
+        let hasBegun = positions.values.contains { $0 > 0 }
+        if hasBegun, positions.allSatisfy({ $1 <= serving?.positions[$0] ?? $1 }) {
           usable.append(base)
         }
       } catch let error as StoreError {
