@@ -52,8 +52,12 @@ package struct RequestQueue: Sendable {
       lines.joined(separator: "\n") + "\n", to: "\(directory)/\(request.id).request")
   }
 
-  /// The answer, once it is there; reading it removes it.
+  /// The answer, once it is there and its request is gone; reading it removes it.
+  ///
+  /// Whoever answers removes the request last: were its id used again before that, the new request
+  /// would be removed in the old one's place.
   package func takeReply(_ id: String) throws(StoreError) -> Reply? {
+    guard access("\(directory)/\(id).request", F_OK) != 0 else { return nil }
     let path = "\(directory)/\(id).reply"
     guard let text = try DurableFile.read(path) else { return nil }
     unlink(path)
