@@ -53,9 +53,9 @@ struct OwnerTests {
     var directory: StateDirectory { StateDirectory(root: root, topology: "owned") }
 
     /// Rows and counters as a driver on the same state sees them.
-    func counts() throws -> [String: String] {
+    func counts(_ changed: Topology? = nil) throws -> [String: String] {
       let engine = try ManualEngine(
-        topology, log: log, directory: directory, options: RunOptions(),
+        changed ?? topology, log: log, directory: directory, options: RunOptions(),
         clock: SystemWallClock(), report: { _ in })
       defer { engine.close() }
       return try engine.rows("counts")
@@ -206,6 +206,32 @@ struct OwnerTests {
     let error = #expect(throws: StoreError.self) { try changed.run(untilEnd: true) }
     #expect(error?.code == .lineageChanged)
     #expect(error?.message.contains("version 2") == true)
+  }
+
+  @Test("a rewind leads from a state of another lineage to this topology's, and sends all once")
+  func rewindOfAnotherLineage() throws {
+    let setting = try Setting()
+    try setting.send(3_000)
+    setting.log.fail(.transaction, call: 5, with: LogError(.fenced, "another producer took over"))
+    #expect(throws: (any Error).self) { try setting.owner().run(untilEnd: true) }
+    let sent = try setting.outputs()
+    #expect(sent < 3_000)
+    let topology = try Setting.topology(version: 2)
+    func owner() throws -> TopologyOwner {
+      try TopologyOwner(
+        topology, stateRoot: setting.root, log: setting.log, options: RunOptions(),
+        clock: SystemWallClock(), report: { _ in })
+    }
+    try owner().rewind(
+      try RewindPlan.make(
+        topology, to: .earliest, options: RewindOptions(), log: setting.log,
+        directory: setting.directory))
+    #expect(try setting.directory.current() == 2)
+    // What the old generation had decided and not sent.
+    #expect(try setting.outputs() > sent)
+    try owner().run(untilEnd: true)
+    #expect(try setting.outputs() == 3_000)
+    #expect(try setting.counts(topology).values.allSatisfy { $0 == "30" })
   }
 
   @Test("removed records stop a start that needs them, and a rewind behind them")

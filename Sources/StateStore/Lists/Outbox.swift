@@ -19,6 +19,12 @@ package final class Outbox: StoreParticipant {
     self.table = try interval.environment.table("outbox")
   }
 
+  /// The destinations that an outbox with these words has.
+  package static func destinations(in words: [String: Int64]) -> [String] {
+    words.keys.filter { $0.hasPrefix("outbox.") && $0.hasSuffix(".last") }
+      .map { String($0.dropFirst("outbox.".count).dropLast(".last".count)) }.sorted()
+  }
+
   /// The slot of a destination, to be asked for outside a unit.
   package func destination(_ name: String) -> Int {
     if let known = destinations.firstIndex(of: name) { return known }

@@ -126,7 +126,8 @@ package struct TaskIdentity: Hashable, Sendable {
       throw StoreError(
         .lineageChanged,
         "the topology is not the one that built this state: \(changes.joined(separator: "; ")); "
-          + "rebuild it, or raise no versions", store: directory)
+          + "rebuild it with `projector rewind \(topology) --to earliest`, or run the topology "
+          + "that built it", store: directory)
     }
   }
 }

@@ -258,19 +258,23 @@ package final class GenerationRun {
 
   func makePublishers() throws -> [OutboxPublisher?] {
     guard !topology.outputTopics.isEmpty else { return tasks.map { _ in nil } }
-    let journalTopic = "\(topology.name)-journal"
     let counts = tasks.map { $0.state.identity.partitionCount }
     let stride = counts.max() ?? 1
     for topic in topology.outputTopics { try ensure(topic, partitions: stride) }
     if log.transactions != nil {
-      try ensure(journalTopic, partitions: stride * topology.subTopologies.count)
+      try ensure(
+        OutboxPublisher.journalTopic(of: topology.name),
+        partitions: stride * topology.subTopologies.count)
     }
     return try tasks.map { task in
       guard !task.subTopology.sinks.isEmpty || topology.deadLetterTopic != nil else { return nil }
       return try OutboxPublisher(
-        task, log: log,
-        journal: TopicPartition(journalTopic, task.subTopology.id * stride + task.partition),
-        transactionalID: "\(topology.name)-\(task.subTopology.id)-\(task.partition)")
+        task.state,
+        of: TaskName(subTopology: task.subTopology.id, partition: task.partition),
+        topology: topology.name,
+        destinations: (task.subTopology.sinks
+          + (topology.deadLetterTopic.map { [$0] } ?? [])).uniqued(),
+        log: log, partitions: stride)
     }
   }
 

@@ -21,22 +21,24 @@ final class OutboxPublisher {
   private(set) var sent: [Int64]
   private let recordsMax = 2_000
 
+  /// - Parameter count: partitions of the topology's journal topic for each sub-topology.
   /// - Throws: ``StreamCore/LogError``.
   init(
-    _ task: StreamTask, log: any RecordLog, journal: TopicPartition, transactionalID: String
+    _ state: TaskState, of task: TaskName, topology: String, destinations: [String],
+    log: any RecordLog, partitions count: Int
   ) throws {
-    outbox = task.state.outbox
-    words = task.state.words
-    self.journal = journal
-    generation = task.state.identity.generation
-    destinations =
-      (task.subTopology.sinks
-      + (task.topology.deadLetterTopic.map { [$0] } ?? [])).uniqued()
+    outbox = state.outbox
+    words = state.words
+    journal = TopicPartition(
+      Self.journalTopic(of: topology), task.subTopology * count + task.partition)
+    generation = state.identity.generation
+    self.destinations = destinations
     numbers = destinations.map { [outbox] in outbox.destination($0) }
     slots = destinations.map { [words] in words.register("published/\($0)") }
     sent = slots.map { [words] in words[$0] }
     if let transactions = log.transactions {
-      producer = try transactions.makeProducer(transactionalID: transactionalID)
+      producer = try transactions.makeProducer(
+        transactionalID: "\(topology)-\(task.subTopology)-\(task.partition)")
       appender = nil
       if let last = try PublishedMark.last(in: journal, of: log), last.generation == generation {
         for (index, destination) in destinations.enumerated() {
@@ -48,6 +50,9 @@ final class OutboxPublisher {
       appender = try log.makeAppender()
     }
   }
+
+  /// Holds a record for every run that was sent.
+  static func journalTopic(of topology: String) -> String { "\(topology)-journal" }
 
   /// Whether the committed outbox holds anything that was not sent.
   var isPending: Bool {

@@ -3,7 +3,7 @@ import StreamCore
 
 /// Makes a filled generation the one that serves.
 ///
-/// The order lets a start tell how far a crashed swap came: the old outbox is sent to its end,
+/// The order lets a start tell how far a crashed swap came: the old outbox has been sent to its end,
 /// the new one's outputs up to the cut are dropped, generation and numbers are recorded where the
 /// sinks are, and only then `current` is renamed.
 struct GenerationSwap {
@@ -17,9 +17,9 @@ struct GenerationSwap {
     self.log = log
   }
 
-  /// - Parameter old: stopped and committed, standing at the cut like the new one.
-  func perform(from old: GenerationRun, to number: Int, options: RunOptions) throws {
-    try old.publishToEnd()
+  /// - Parameter number: stands at the cut, where the generation that serves was stopped after it
+  ///   had sent its outputs.
+  func perform(to number: Int, options: RunOptions) throws {
     var quiet = options
     quiet.publishes = false
     let new = GenerationRun(
@@ -60,7 +60,7 @@ struct GenerationSwap {
   }
 
   private func recordedGeneration() throws -> Int? {
-    let topic = "\(topology.name)-journal"
+    let topic = OutboxPublisher.journalTopic(of: topology.name)
     guard log.transactions != nil, !topology.outputTopics.isEmpty,
       let description = try log.topic(topic)
     else { return nil }

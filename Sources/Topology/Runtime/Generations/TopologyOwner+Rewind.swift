@@ -4,21 +4,32 @@ import Synchronization
 
 extension TopologyOwner {
   /// Carries out a rewind without a running generation: the command line's way where nobody owns
-  /// the topology.
+  /// the topology, and the way from a state of another lineage to one of this topology.
   ///
   /// - Throws: what stopped the rebuild; the old generation still serves then.
   package func rewind(_ plan: RewindPlan) throws {
-    // A state whose next records are gone opens for a rewind that goes on without them.
-    let serving = try openCurrent(
-      allowTruncated: plan.options.allowTruncated, partitions: try directory.partitions())
-    defer { serving.close() }
+    let serving: GenerationRun?
+    do {
+      // A state whose next records are gone opens for a rewind that goes on without them.
+      serving = try openCurrent(
+        allowTruncated: plan.options.allowTruncated, partitions: try directory.partitions())
+    } catch let error as StoreError where error.code == .lineageChanged {
+      serving = nil
+    }
+    defer { serving?.close() }
     try rewind(plan, serving: serving)
   }
 
   /// Fills a new generation while the old one serves, then swaps them at a cut.
   ///
-  /// - Parameter request: who asked for it, recorded with the generation.
-  func rewind(_ plan: RewindPlan, serving: GenerationRun, request: String? = nil) throws {
+  /// - Parameters:
+  ///   - serving: the generation that serves; `nil` where it is of another lineage, so that nothing
+  ///     runs and its journal is of other operators' decisions.
+  ///   - request: who asked for it, recorded with the generation.
+  func rewind(_ plan: RewindPlan, serving: GenerationRun?, request: String? = nil) throws {
+    guard let old = try directory.current() else {
+      preconditionFailure("a plan is made for a state that serves")
+    }
     try removeUnfinished()
     let number = (try directory.generations().max() ?? 0) + 1
     try create(number, .unfinished, request: request)
@@ -31,15 +42,21 @@ extension TopologyOwner {
         generation: number)
     }
     // Most of the way while the old one still serves.
-    try fill(number, plan, to: try GenerationCut(of: serving.generation, in: directory))
-    serving.stop()
-    try serving.join()
-    try fill(number, plan, to: try GenerationCut(of: serving.generation, in: directory))
+    let followsJournal = serving != nil && !plan.options.fromEmpty
+    try fill(number, plan, to: try GenerationCut(of: old, in: directory), followsJournal)
+    if let serving {
+      serving.stop()
+      try serving.join()
+      try fill(number, plan, to: try GenerationCut(of: old, in: directory), followsJournal)
+      try serving.publishToEnd()
+    } else {
+      try GenerationOutboxes(old, in: directory, topology: topology.name).publishToEnd(on: log)
+    }
     try GenerationSwap(topology, directory, log).perform(
-      from: serving, to: number, options: try rebuildOptions())
+      to: number, options: try rebuildOptions())
     if plan.options.dropPrevious {
-      serving.close()
-      try directory.remove(serving.generation)
+      serving?.close()
+      try directory.remove(old)
     }
     report("generation \(StateDirectory.name(number)) serves")
   }
@@ -76,14 +93,16 @@ extension TopologyOwner {
     return options
   }
 
-  private func fill(_ number: Int, _ plan: RewindPlan, to cut: GenerationCut) throws {
+  private func fill(
+    _ number: Int, _ plan: RewindPlan, to cut: GenerationCut, _ followsJournal: Bool
+  ) throws {
     var options = try rebuildOptions()
     options.publishes = false
     // A task that has committed nothing yet stands where it will begin.
     options.limitsByPartition = plan.start.merging(cut.positions) { $1 }
     options.start = plan.start
     options.allowTruncated = plan.options.allowTruncated
-    if !plan.options.fromEmpty { options.replay = try cut.replay(into: number, from: plan.start) }
+    if followsJournal { options.replay = try cut.replay(into: number, from: plan.start) }
     let run = try open(number, options)
     stopFill.withLock { $0 = run.stopper }
     defer {

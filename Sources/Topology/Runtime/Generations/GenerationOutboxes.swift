@@ -1,0 +1,40 @@
+import StateStore
+import StreamCore
+
+/// The outboxes of a stopped generation whose lineage the topology no longer has: its tasks cannot
+/// be run, but what they had decided to send is sent.
+struct GenerationOutboxes {
+  private let generation: Int
+  private let directory: StateDirectory
+  private let topology: String
+
+  init(_ generation: Int, in directory: StateDirectory, topology: String) {
+    self.generation = generation
+    self.directory = directory
+    self.topology = topology
+  }
+
+  /// - Throws: ``StateStore/StoreError`` or ``StreamCore/LogError``.
+  func publishToEnd(on log: any RecordLog) throws {
+    let tasks = try directory.tasks(of: generation).map {
+      TaskName(subTopology: $0.subTopology, partition: $0.partition)
+    }
+    let paths = tasks.map {
+      directory.task(generation, subTopology: $0.subTopology, partition: $0.partition)
+    }
+    let stored = try paths.map { path in
+      let reader = try StateReader.open(path)
+      return (reader.identity, Outbox.destinations(in: try reader.read { try $0.words() }))
+    }
+    let partitions = stored.map(\.0.partitionCount).max() ?? 1
+    for (index, (identity, destinations)) in stored.enumerated() where !destinations.isEmpty {
+      let state = try TaskState.open(directory: paths[index], identity: identity)
+      let publisher = try OutboxPublisher(
+        state, of: tasks[index], topology: topology, destinations: destinations, log: log,
+        partitions: partitions)
+      defer { publisher.close() }
+      try state.makeDurable()
+      try publisher.publish()
+    }
+  }
+}
