@@ -113,7 +113,21 @@ struct ProgramTests {
   func expecting() throws {
     let environment = try environment()
     #expect(try environment.compile("event.x", expecting: .bool).resultType == .dyn)
-    #expect(throws: CompileError.self) { try environment.compile("n + 1", expecting: .bool) }
+    let error = #expect(throws: CompileError.self) {
+      try environment.compile("n + 1", expecting: .bool)
+    }
+    #expect(
+      error.map { "\($0)" }?.hasPrefix("1:3: the expression is of type int, expected bool") == true)
+    let result = #expect(throws: EvaluationError.self) {
+      try environment.compile("1 + 1").evaluate(as: String.self)
+    }
+    #expect(result?.message == "the result is of type int, which is no String")
+    let careless = Library(
+      "careless", functions: [Function("careless", .global([.int], .int) { _ in .mismatch })])
+    let mismatch = #expect(throws: EvaluationError.self) {
+      try Environment(libraries: [.standard, careless]).compile("careless(1)").evaluate()
+    }
+    #expect(mismatch?.message == "an argument has the wrong type")
   }
 
   @Test("a program runs on several threads at once")

@@ -215,6 +215,10 @@ struct CompileMessageTests {
       "1:2: an escape needs 2 hexadecimal digits"
     ),
     (
+      "m.`a#b`",
+      "1:5: a quoted name cannot have '#'"
+    ),
+    (
       #"'\u12'"#,
       "1:2: an escape needs 4 hexadecimal digits"
     ),
