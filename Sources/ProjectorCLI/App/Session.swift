@@ -71,8 +71,9 @@ struct Session {
     options.limits.perKey = settings.number("heldPerKey") ?? options.limits.perKey
     options.limits.perTask = settings.number("heldPerTask") ?? options.limits.perTask
     if let interval = settings.duration("snapshotInterval") {
-      options.snapshots = SnapshotPolicy(
-        interval: interval, kept: settings.number("snapshotsKept") ?? 1)
+      var policy = SnapshotPolicy(interval: interval)
+      policy.kept = settings.number("snapshotsKept") ?? policy.kept
+      options.snapshots = policy
     }
     // Measured: what an interval is about to write is a third of the memory that goes with it.
     if let memory = settings.size("memory") { options.budget.dirtyBytes = memory / 3 / count }
