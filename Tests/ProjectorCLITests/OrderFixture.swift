@@ -32,7 +32,9 @@ extension CommandLineTool {
       ["run", OrderFixture.topology, "--log", log, "--state", state, "--until-end"] + arguments)
   }
 
-  func query(_ arguments: String...) throws -> Outcome {
+  func query(_ arguments: String...) throws -> Outcome { try query(arguments) }
+
+  func query(_ arguments: [String]) throws -> Outcome {
     try run(["query", OrderFixture.topology] + arguments + ["--state", state])
   }
 }

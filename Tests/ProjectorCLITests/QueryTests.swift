@@ -59,6 +59,7 @@ import Testing
     #expect(try keys("orders", "scan", "--from", "o-2") == ["o-2", "o-3"])
     #expect(try keys("orders", "scan", "--to", "o-2") == ["o-1"])
     #expect(try keys("orders", "scan", "--limit", "2") == ["o-1", "o-2"])
+    #expect(try keys("orders", "scan", "--limit", "\(Int.max)") == ["o-1", "o-2", "o-3"])
     #expect(try keys("orders", "scan", "--prefix", "o-3") == ["o-3"])
   }
 
@@ -100,6 +101,31 @@ import Testing
       cursor = json["cursor"] as? String
     } while cursor != nil
     #expect(seen == ["o-1", "o-2", "o-3"])
+  }
+
+  @Test(
+    "the pages of a view or an index are its rows, each once, in order",
+    arguments: [
+      ["orders", "scan"], ["orders", "scan", "--reverse"], ["orders", "scan", "--from", "o-2"],
+      ["orders", "index", "byCustomer", "c-1"], ["orders", "index", "byStatus"],
+      ["order-events-by-aggregate", "scan"],
+    ])
+  func pagesInOrder(arguments: [String]) throws {
+    let rows = try tool.query(arguments).output.split(separator: "\n").joined(separator: ",")
+    for size in 1...3 {
+      var content: [String] = []
+      var pages = 1
+      while content.count < pages {
+        let answer = try tool.query(
+          arguments + ["--page", "\(content.count)", "--size", "\(size)", "--format", "json"]
+        ).output
+        let end = try #require(answer.range(of: #"],"totalElements":"#))
+        content.append(String(answer[..<end.lowerBound].dropFirst(#"{"content":["#.count)))
+        let json = try JSONSerialization.jsonObject(with: Data(answer.utf8)) as? [String: Any]
+        pages = try #require(json?["totalPages"] as? Int)
+      }
+      #expect(content.joined(separator: ",") == rows)
+    }
   }
 
   @Test("read your own write: wait for a position or an event")

@@ -8,13 +8,16 @@ struct ScannedRow {
 /// Rows of several partitions in one order; each page of a partition is read in a transaction of
 /// its own, so that a long scan keeps no reader alive.
 final class MergedScan {
-  /// Reads rows of one partition behind a position, in order.
-  typealias Fetch = (_ after: [UInt8]?, _ limit: Int) throws -> [ScannedRow]
+  /// Reads rows of one partition behind a position, in order; without their values if `keysOnly`.
+  typealias Fetch =
+    (_ after: [UInt8]?, _ limit: Int, _ keysOnly: Bool) throws -> [ScannedRow]
 
   private struct Source {
     let fetch: Fetch
     var page: ArraySlice<ScannedRow> = []
-    var last: [UInt8]?
+    /// The last row taken from it.
+    var taken: [UInt8]?
+    /// Whether nothing is behind the page at hand.
     var isAtEnd = false
   }
 
@@ -31,13 +34,36 @@ final class MergedScan {
     self.isReversed = isReversed
     self.pageRows = max(1, min(pageRows, 1_000))
     sources = partitions.map { Source(fetch: $0) }
-    for index in sources.indices { sources[index].last = cursor?.order }
+    for index in sources.indices { sources[index].taken = cursor?.order }
   }
 
-  func next() throws -> ScannedRow? {
+  func next() throws -> ScannedRow? { try next(pageRows, keysOnly: false) }
+
+  /// Passes up to `count` rows, before the first ``next()``: walks their keys and reads no values.
+  ///
+  /// - Returns: how many rows there were to pass.
+  @discardableResult
+  func skip(_ count: Int) throws -> Int {
+    var passed = 0
+    while passed < count, try next(min(count - passed, 1_000), keysOnly: true) != nil {
+      passed += 1
+    }
+    // Their values are not read yet.
+    for index in sources.indices where !sources[index].page.isEmpty {
+      sources[index].page = []
+      sources[index].isAtEnd = false
+    }
+    return passed
+  }
+
+  private func next(_ pageRows: Int, keysOnly: Bool) throws -> ScannedRow? {
     var best: Int?
     for index in sources.indices {
-      if sources[index].page.isEmpty, !sources[index].isAtEnd { try fill(index) }
+      if sources[index].page.isEmpty, !sources[index].isAtEnd {
+        let rows = try sources[index].fetch(sources[index].taken, pageRows, keysOnly)
+        sources[index].page = rows[...]
+        sources[index].isAtEnd = rows.count < pageRows
+      }
       guard let row = sources[index].page.first else { continue }
       if let leader = best, let leading = sources[leader].page.first,
         !precedes(row.order, leading.order)
@@ -47,14 +73,9 @@ final class MergedScan {
       best = index
     }
     guard let best else { return nil }
-    return sources[best].page.removeFirst()
-  }
-
-  private func fill(_ index: Int) throws {
-    let rows = try sources[index].fetch(sources[index].last, pageRows)
-    sources[index].page = rows[...]
-    sources[index].last = rows.last?.order ?? sources[index].last
-    sources[index].isAtEnd = rows.count < pageRows
+    let row = sources[best].page.removeFirst()
+    sources[best].taken = row.order
+    return row
   }
 
   private func precedes(_ left: [UInt8], _ right: [UInt8]) -> Bool {

@@ -73,10 +73,12 @@ struct ViewQuery {
     let description = view.description
     return MergedScan(
       view.partitions.map { task in
-        { after, limit in
+        { after, limit, keysOnly in
           try task.read {
-            try $0.scan(description, ranges, reverse: reverse, cursor: after, limit: limit).rows
-              .map { ScannedRow(order: $0.key, key: $0.key, value: $0.value) }
+            try $0.scan(
+              description, ranges, reverse: reverse, cursor: after, limit: limit,
+              keysOnly: keysOnly
+            ).rows.map { ScannedRow(order: $0.key, key: $0.key, value: $0.value) }
           }
         }
       }, isReversed: reverse, pageRows: pageRows, after: after)
@@ -89,10 +91,7 @@ struct ViewQuery {
         try sum + task.read { try $0.count(description) }
       }
     }
-    let scan = scan(ranges, reverse: false, pageRows: 1_000, after: nil)
-    var count = 0
-    while try scan.next() != nil { count += 1 }
-    return count
+    return try scan(ranges, reverse: false, pageRows: 1_000, after: nil).skip(.max)
   }
 
   func printCount(of ranges: [KeyRange]) throws { try output.write("\(count(of: ranges))\n") }
@@ -129,15 +128,12 @@ struct ViewQuery {
     let description = view.description
     return MergedScan(
       view.partitions.map { task in
-        { after, limit in
+        { after, limit, keysOnly in
           try task.read {
             try $0.scanIndex(
               description, index.name, values: index.values, reverse: reverse, cursor: after,
-              limit: limit
-            ).rows.map {
-              ScannedRow(
-                order: $0.entry, key: $0.key, value: $0.value)
-            }
+              limit: limit, keysOnly: keysOnly
+            ).rows.map { ScannedRow(order: $0.entry, key: $0.key, value: $0.value) }
           }
         }
       }, isReversed: reverse, pageRows: pageRows, after: after)
@@ -188,7 +184,7 @@ struct ViewQuery {
     let printer = RowPrinter(output, format == .table ? .table : .json)
     let (skipped, overflow) = number.multipliedReportingOverflow(by: size)
     if !overflow, skipped < total {
-      for _ in 0..<skipped { _ = try scan.next() }
+      try scan.skip(skipped)
       for _ in 0..<size {
         guard let row = try scan.next() else { break }
         try printer.add(key: row.key, value: row.value)

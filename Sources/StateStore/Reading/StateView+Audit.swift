@@ -48,7 +48,7 @@ extension StateView {
 
   func scanAudit(
     _ store: StoreDescription, _ range: KeyRange, _ reverse: Bool, _ limit: Int,
-    _ page: inout RowPage
+    _ keysOnly: Bool, _ page: inout RowPage
   ) throws(StoreError) {
     let directory = try table("directory")
     // An entity's key lies before those of its values, so its own bound is its beginning.
@@ -72,7 +72,7 @@ extension StateView {
         for value in values {
           if let from = range.from, precedes(value.key, from) { continue }
           if let to = range.to, !precedes(value.key, to) { continue }
-          guard let row = try row(store, value.number) else {
+          guard let row = try keysOnly ? [] : row(store, value.number) else {
             throw StoreError(.corrupted, "an audit value is not there; rebuild", store: store.name)
           }
           page.rows.append(StoredRow(key: value.key, value: row))

@@ -49,12 +49,12 @@ extension StateView {
   /// Rows whose first values are `values`, in the order of the index.
   ///
   /// - Parameters:
-  ///   - skip: how many to leave out first; a cursor is cheaper.
   ///   - limit: rows of this page, at least 1.
+  ///   - keysOnly: leaves the rows' values empty, and reads none: for rows that are only passed.
   /// - Throws: ``StoreError``.
   package func scanIndex(
     _ store: StoreDescription, _ name: String, values: [KeyComponent] = [], reverse: Bool = false,
-    cursor: [UInt8]? = nil, skip: Int = 0, limit: Int
+    cursor: [UInt8]? = nil, limit: Int, keysOnly: Bool = false
   ) throws(StoreError) -> IndexPage {
     precondition(limit > 0, "a page has at least a row")
     let index = try index(store, name)
@@ -62,22 +62,17 @@ extension StateView {
     var page = IndexPage()
     let all = KeyRange(prefix: try prefix(index, values, store.name))
     guard var range = rest(of: all, after: cursor, reverse) else { return page }
-    var skip = skip
     var lastEntry: [UInt8]?
     while true {
       let (entries, isEnd) = try TreeWalk.page(
         transaction, tree, from: range.from, to: range.to, reverse: reverse,
-        limit: min(512, skip + limit + 1 - page.rows.count))
+        limit: min(512, limit + 1 - page.rows.count), keysOnly: keysOnly)
       for entry in entries {
-        if skip > 0 {
-          skip -= 1
-          continue
-        }
         if page.rows.count == limit {
           page.cursor = lastEntry
           return page
         }
-        page.rows.append(try indexedRow(store, index, entry))
+        page.rows.append(try indexedRow(store, index, entry, keysOnly))
         lastEntry = entry.key
       }
       guard !isEnd, let last = entries.last else { return page }
@@ -86,12 +81,14 @@ extension StateView {
   }
 
   private func indexedRow(
-    _ store: StoreDescription, _ index: StoreDescription.IndexDescription, _ entry: TreeEntry
+    _ store: StoreDescription, _ index: StoreDescription.IndexDescription, _ entry: TreeEntry,
+    _ keysOnly: Bool
   ) throws(StoreError) -> IndexedRow {
     var reader = KeyReader(entry.key)
     var values: [KeyComponent] = []
     for _ in index.components { values.append(try reader.component().value) }
     let key = [UInt8](entry.key[reader.position...])
+    if keysOnly { return IndexedRow(values: values, key: key, value: [], entry: entry.key) }
     let row =
       entry.value.count == 8
       ? try row(store, entry.value.raw.bigEndian(Int64.self, at: 0)) : try get(store, key: key)

@@ -58,6 +58,16 @@ extension StateView {
     return [UInt8](stored[head...])
   }
 
+  /// Whether the number of a directory's entry has a row; copies none.
+  private func hasRow(_ rows: Table, _ entry: TreeEntry) throws(StoreError) -> Bool {
+    guard entry.value.count == 8 else { return false }
+    return try withKey(entry.value.raw.bigEndian(Int64.self, at: 0)) { key throws(StoreError) in
+      try unsafe key.withUnsafeBytes { bytes throws(StoreError) in
+        try unsafe transaction.value(rows, bytes) != nil
+      }
+    }
+  }
+
   /// The number of rows of a store.
   package func count(_ store: StoreDescription) throws(StoreError) -> Int {
     try transaction.count(try table(StoreDescription.rowsTable(store.name)))
@@ -69,19 +79,20 @@ extension StateView {
   ///   - ranges: in key order, not overlapping.
   ///   - cursor: of the page before.
   ///   - limit: rows of this page, at least 1.
+  ///   - keysOnly: leaves the values empty, and reads none: for rows that are only passed.
   /// - Throws: ``StoreError``.
   package func scan(
     _ store: StoreDescription, _ ranges: [KeyRange] = [KeyRange()], reverse: Bool = false,
-    cursor: [UInt8]? = nil, limit: Int
+    cursor: [UInt8]? = nil, limit: Int, keysOnly: Bool = false
   ) throws(StoreError) -> RowPage {
     precondition(limit > 0, "a page has at least a row")
     var page = RowPage()
     for range in reverse ? ranges.reversed() : ranges {
       guard let range = rest(of: range, after: cursor, reverse) else { continue }
       if store.kind == .audit {
-        try scanAudit(store, range, reverse, limit, &page)
+        try scanAudit(store, range, reverse, limit, keysOnly, &page)
       } else {
-        try scanRows(store, range, reverse, limit, &page)
+        try scanRows(store, range, reverse, limit, keysOnly, &page)
       }
       // One row too many says that there is a next page.
       if page.rows.count > limit {
@@ -109,18 +120,26 @@ extension StateView {
 
   private func scanRows(
     _ store: StoreDescription, _ range: KeyRange, _ reverse: Bool, _ limit: Int,
-    _ page: inout RowPage
+    _ keysOnly: Bool, _ page: inout RowPage
   ) throws(StoreError) {
     let isClustered = store.layout == .clustered
-    let tree = try table(
-      isClustered ? StoreDescription.rowsTable(store.name) : "directory")
+    let rows = try table(StoreDescription.rowsTable(store.name))
+    let tree = isClustered ? rows : try table("directory")
+    // The directory also has keys of deleted rows and of the task's other stores; each row's key
+    // is in it, so where both count the same it has no other.
+    let keys = try transaction.count(tree)
+    let isExact = try keys == transaction.count(rows)
     var range = range
     while page.rows.count <= limit {
       let (entries, isEnd) = try TreeWalk.page(
         transaction, tree, from: range.from, to: range.to, reverse: reverse,
-        limit: min(512, limit + 1 - page.rows.count), head: isClustered ? 1 : 0)
+        limit: min(512, limit + 1 - page.rows.count), head: isClustered ? 1 : 0,
+        keysOnly: keysOnly && isExact)
       for entry in entries {
-        if isClustered {
+        if keysOnly {
+          let isRow = try isExact ? true : hasRow(rows, entry)
+          if isRow { page.rows.append(StoredRow(key: entry.key, value: [])) }
+        } else if isClustered {
           page.rows.append(StoredRow(key: entry.key, value: [UInt8](entry.value.dropFirst())))
         } else if entry.value.count == 8,
           let row = try row(store, entry.value.raw.bigEndian(Int64.self, at: 0))
