@@ -129,14 +129,29 @@ struct SnapshotTests {
     #expect(
       plan.bases.mapValues(\.snapshot).sorted { $0.key.partition < $1.key.partition }
         .map(\.value) == [3, 2])
-    #expect(plan.lines.contains { $0.hasPrefix("task 0-1: snapshot 000003 is not used") })
+    let damage = "task 0-1: snapshot 000003 is not used: it cannot be read (corrupted)"
+    #expect(Self.refusals(plan) == [damage])
     try site.rewind(target)
     #expect(try site.result() == expected)
     let other = try RewindPlan.make(
       try site.topology(version: 2), to: target, options: RewindOptions(), log: site.log,
       directory: site.directory)
     #expect(other.bases.isEmpty)
-    #expect(other.lines.contains { $0.contains("the topology is not the one") })
+    // One short line each: what the state that serves is refused with says what changed.
+    #expect(
+      Self.refusals(other)
+        == [
+          "task 0-0: snapshot 000001 is not used: another lineage",
+          "task 0-0: snapshot 000002 is not used: another lineage",
+          "task 0-0: snapshot 000003 is not used: another lineage",
+          "task 0-1: snapshot 000001 is not used: another lineage",
+          "task 0-1: snapshot 000002 is not used: another lineage",
+          damage,
+        ])
+  }
+
+  private static func refusals(_ plan: RewindPlan) -> [String] {
+    plan.lines.filter { $0.contains("is not used") }
   }
 
   // MARK: Truncated logs (A15)

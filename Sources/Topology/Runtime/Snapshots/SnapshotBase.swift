@@ -41,10 +41,20 @@ package struct SnapshotBase: Hashable, Sendable {
           usable.append(base)
         }
       } catch let error as StoreError {
-        refused.append("snapshot \(StateDirectory.name(number)) is not used: \(error.message)")
+        refused.append("snapshot \(StateDirectory.name(number)) is not used: \(reason(error))")
       }
     }
     return (usable, refused)
+  }
+
+  /// Why a copy is not used, in few words: what the error advises is for a state that serves.
+  private static func reason(_ error: StoreError) -> String {
+    switch error.code {
+    case .lineageChanged: "another lineage"
+    case .foreign: "another topology, partition or partition count"
+    case .newer: "a newer format"
+    default: "it cannot be read (\(error.code))"
+    }
   }
 
   /// - Throws: ``StateStore/StoreError`` for a copy that a task of this identity cannot begin from.
