@@ -38,6 +38,7 @@ let package = Package(
     .systemLibrary(
       name: "CRdKafka", path: "Sources/CRdKafka", providers: [.apt(["librdkafka-dev"])]),
     .systemLibrary(name: "CFutex", path: "Sources/CFutex"),
+    .systemLibrary(name: "CMalloc", path: "Sources/CMalloc"),
     .systemLibrary(name: "CSpawn", path: "Sources/CSpawn"),
     .target(
       name: "CSimdJSON", path: "Sources/CSimdJSON",
@@ -65,7 +66,7 @@ let package = Package(
     .target(
       name: "Topology",
       dependencies: [
-        "StreamCore", "StateStore", .product(name: "Crypto", package: "swift-crypto"),
+        "StreamCore", "StateStore", "CMalloc", .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: strict),
     .target(

@@ -57,6 +57,56 @@ import Testing
     #expect(try old.existingTable("t")?.name == "t")
   }
 
+  @Test("pages given back change nothing that is stored, and wait for no reader")
+  func releasedPages() throws {
+    let environment = try Environment.open(directory.path, .init(mapSize: 1 << 20))
+    let tables = try (0..<5).map { try environment.table("t\($0)") }
+    func write(_ value: UInt8) throws {
+      let write = try WriteTransaction(environment)
+      for table in tables {
+        try write.operations.put(
+          table, Array(table.name.utf8).span.bytes, bytes(value, UInt8(table.name.count)).span.bytes
+        )
+      }
+      try write.commit()
+    }
+    func read() throws -> [[UInt8]?] {
+      let read = try ReadTransaction(environment)
+      return try tables.map { try read.operations.value($0, Array($0.name.utf8).span.bytes) }
+    }
+    try write(1)
+    try environment.grow()
+    do {
+      // Somebody reads: nothing happens to what is seen.
+      let reader = try ReadTransaction(environment)
+      try environment.releasePages()
+      #expect(try reader.operations.count(tables[3]) == 1)
+    }
+    for round in UInt8(2)...4 {
+      try environment.releasePages()
+      #expect(environment.mapSize == 2 << 20)
+      #expect(try read() == tables.map { _ in [round - 1, 2] })
+      try write(round)
+      #expect(try environment.table("later\(round)").name == "later\(round)")
+    }
+    #expect(environment.oldestReaderLag == 0)
+    try environment.sync()
+    #expect(try Environment.open(directory.path) === environment)
+  }
+
+  @Test("an environment whose file went away while its pages were given back is an error")
+  func releasedAndGone() throws {
+    let environment = try Environment.open(directory.path)
+    let table = try environment.table("t")
+    try FileManager.default.removeItem(atPath: directory.path)
+    #expect(throws: StoreError.self) { try environment.releasePages() }
+    #expect(throws: StoreError.self) { _ = try ReadTransaction(environment) }
+    #expect(throws: StoreError.self) { try environment.sync() }
+    #expect(throws: StoreError.self) { try environment.grow() }
+    #expect(environment.usedBytes == 0)
+    #expect(table.name == "t")
+  }
+
   @Test("a full map is an error that growing cures, without closing")
   func growth() throws {
     let environment = try Environment.open(directory.path, .init(mapSize: 1 << 20))

@@ -17,7 +17,7 @@ struct TidyTests {
     "StateStore": ["StreamCore", "CLMDB", "CXXHash"],
     "EmbeddedLog": ["StreamCore", "StateStore", "CFutex"],
     "KafkaLog": ["StreamCore", "CRdKafka"],
-    "Topology": ["StreamCore", "StateStore"],
+    "Topology": ["StreamCore", "StateStore", "CMalloc"],
     "TopologyTesting": ["StreamCore", "StateStore", "Topology"],
     "OrderProjections": ["StreamCore", "Topology", "JSONSerdes"],
     "ProjectorCLI": [

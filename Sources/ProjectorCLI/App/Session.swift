@@ -75,8 +75,8 @@ struct Session {
       policy.kept = settings.number("snapshotsKept") ?? policy.kept
       options.snapshots = policy
     }
-    // Measured: what an interval is about to write is a third of the memory that goes with it.
-    if let memory = settings.size("memory") { options.budget.dirtyBytes = memory / 3 / count }
+    options.budget.memory = settings.size("memory") ?? options.budget.memory
+    options.budget.shares = count
     return options
   }
 }

@@ -7,9 +7,11 @@ import Glibc
 /// short one is refused unless all that is missing is free.
 extension Environment {
   private var file: Int32 {
-    var file: Int32 = -1
-    unsafe mdb_env_get_fd(handle, &file)
-    return file
+    gate.briefly {
+      var file: Int32 = -1
+      if let handle = unsafe handle { unsafe mdb_env_get_fd(handle, &file) }
+      return file
+    }
   }
 
   private func fileBytes(_ file: Int32) -> Int {

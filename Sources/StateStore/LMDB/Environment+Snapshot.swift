@@ -35,8 +35,8 @@ extension Environment {
   /// Writes a compacted copy, fsynced, into the existing empty directory `target`.
   func copyCompact(to target: String) throws(StoreError) {
     gate.enter()
-    let result = unsafe mdb_env_copy2(handle, target, UInt32(MDB_CP_COMPACT))
-    gate.leave()
+    defer { gate.leave() }
+    let result = unsafe mdb_env_copy2(try openHandle(), target, UInt32(MDB_CP_COMPACT))
     guard result == MDB_SUCCESS else {
       throw StoreError(lmdb: result, "copying to \(target)", store: directory)
     }

@@ -8,7 +8,8 @@ import Synchronization
 /// Unless asked otherwise, commits sync data and leave the meta page to the next one
 /// (`MDB_NOMETASYNC`); transactions are bound to their owner, not to a thread (`MDB_NOTLS`).
 ///
-/// `@unchecked Sendable`: the handle never changes and LMDB guards it; the tables sit in a mutex.
+/// `@unchecked Sendable`: LMDB guards what the handle stands for, and the handle itself changes in
+/// the gate alone, where no other thread uses it; the tables sit in a mutex.
 @safe
 package final class Environment: @unchecked Sendable {
   package struct Options: Sendable {
@@ -51,16 +52,19 @@ package final class Environment: @unchecked Sendable {
   package let directory: String
   /// The longest key LMDB takes, in bytes (511 as Debian builds it).
   package let keyBytesMax: Int
-  let handle: OpaquePointer
+  /// Used inside the gate; `nil` once opening it anew has failed.
+  private(set) var handle: OpaquePointer?
   let gate = ReaderGate()
   private let identity: Identity
+  private let options: Options
   private let tables = Mutex<[String: UInt32]>([:])
 
   private init(
-    directory: String, identity: Identity, handle: OpaquePointer
+    directory: String, identity: Identity, handle: OpaquePointer, options: Options
   ) {
     self.directory = directory
     self.identity = identity
+    self.options = options
     unsafe self.handle = unsafe handle
     self.keyBytesMax = unsafe Int(mdb_env_get_maxkeysize(handle))
   }
@@ -68,7 +72,7 @@ package final class Environment: @unchecked Sendable {
   deinit {
     // Under the lock: nobody may open the directory again before LMDB has let go of it.
     Self.opened.withLock { opened in
-      unsafe mdb_env_close(handle)
+      if let handle = unsafe handle { unsafe mdb_env_close(handle) }
       opened[identity] = nil
     }
   }
@@ -120,6 +124,18 @@ package final class Environment: @unchecked Sendable {
   private static func openAnew(
     _ directory: String, _ options: Options
   ) throws(StoreError) -> Environment {
+    let handle = try unsafe openHandle(directory, options)
+    guard let identity = identity(of: directory) else {
+      unsafe mdb_env_close(handle)
+      throw StoreError(.missing, "the environment was removed meanwhile", store: directory)
+    }
+    return unsafe Environment(
+      directory: directory, identity: identity, handle: handle, options: options)
+  }
+
+  private static func openHandle(
+    _ directory: String, _ options: Options
+  ) throws(StoreError) -> OpaquePointer {
     var created: OpaquePointer?
     var result = unsafe mdb_env_create(&created)
     guard result == MDB_SUCCESS, let handle = unsafe created else {
@@ -134,11 +150,7 @@ package final class Environment: @unchecked Sendable {
       unsafe mdb_env_close(handle)
       throw StoreError(lmdb: result, "opening the environment", store: directory)
     }
-    guard let identity = identity(of: directory) else {
-      unsafe mdb_env_close(handle)
-      throw StoreError(.missing, "the environment was removed meanwhile", store: directory)
-    }
-    return unsafe Environment(directory: directory, identity: identity, handle: handle)
+    return unsafe handle
   }
 
   static func makeDirectory(_ directory: String) throws(StoreError) {
@@ -151,9 +163,77 @@ package final class Environment: @unchecked Sendable {
     }
   }
 
+  /// The handle, for who is inside the gate.
+  ///
+  /// - Throws: ``StoreError`` with `failed` once opening it anew has failed.
+  @unsafe
+  func openHandle() throws(StoreError) -> OpaquePointer {
+    guard let handle = unsafe handle else {
+      throw StoreError(
+        .failed, "it could not be opened again after a commit; start again", store: directory)
+    }
+    return unsafe handle
+  }
+
+  /// Gives the memory back that LMDB keeps of its largest transaction until it closes, if no
+  /// transaction of this process is open: closes the environment and opens it again.
+  ///
+  /// - Throws: ``StoreError``; nothing can then be done with the environment any more.
+  package func releasePages() throws(StoreError) {
+    let failure = gate.aloneNow { () -> StoreError? in
+      do throws(StoreError) {
+        try reopen()
+        return nil
+      } catch {
+        return error
+      }
+    }
+    if let failure, let failure { throw failure }
+  }
+
+  private func reopen() throws(StoreError) {
+    guard let old = unsafe handle else { return }
+    var options = options
+    options.mapSize = mapSizeInside
+    unsafe mdb_env_close(old)
+    unsafe handle = nil
+    // Without this LMDB would make a new one.
+    guard Self.identity(of: directory) == identity else {
+      throw StoreError(.missing, "the environment was removed meanwhile", store: directory)
+    }
+    let opened = try unsafe Self.openHandle(directory, options)
+    do throws(StoreError) {
+      try unsafe openTablesAgain(opened)
+    } catch {
+      unsafe mdb_env_close(opened)
+      throw error
+    }
+    unsafe handle = unsafe opened
+  }
+
+  /// Gives the tables the numbers that they had: LMDB numbers them in the order of opening.
+  private func openTablesAgain(_ handle: OpaquePointer) throws(StoreError) {
+    let known = tables.withLock { $0 }.sorted { $0.value < $1.value }
+    var transaction: OpaquePointer?
+    var result = unsafe mdb_txn_begin(handle, nil, UInt32(MDB_RDONLY), &transaction)
+    for (name, number) in known where result == MDB_SUCCESS {
+      var found: UInt32 = 0
+      result = unsafe mdb_dbi_open(transaction, name, 0, &found)
+      if result == MDB_SUCCESS && found != number { result = MDB_BAD_DBI }
+    }
+    guard result == MDB_SUCCESS else {
+      if unsafe transaction != nil { unsafe mdb_txn_abort(transaction) }
+      throw StoreError(lmdb: result, "opening the tables again", store: directory)
+    }
+    // A committed read transaction leaves the handles open for others (lmdb.h, mdb_dbi_open).
+    unsafe mdb_txn_commit(transaction)
+  }
+
   /// Forces all commits to disk, data and meta page.
   package func sync() throws(StoreError) {
-    let result = unsafe mdb_env_sync(handle, 1)
+    gate.enter()
+    defer { gate.leave() }
+    let result = unsafe mdb_env_sync(try openHandle(), 1)
     guard result == MDB_SUCCESS else {
       throw StoreError(lmdb: result, "syncing", store: directory)
     }
@@ -164,7 +244,8 @@ package final class Environment: @unchecked Sendable {
   /// The caller holds none itself, or this never returns.
   package func grow() throws(StoreError) {
     let result = gate.alone {
-      unsafe mdb_env_set_mapsize(handle, mapSize * 2)
+      guard let handle = unsafe handle else { return EINVAL }
+      return unsafe mdb_env_set_mapsize(handle, mapSizeInside * 2)
     }
     guard result == MDB_SUCCESS else {
       throw StoreError(lmdb: result, "doubling the map", store: directory)
@@ -173,17 +254,24 @@ package final class Environment: @unchecked Sendable {
 
   /// Takes over the map size that another process set.
   func adoptMapSize() throws(StoreError) {
-    let result = gate.alone { unsafe mdb_env_set_mapsize(handle, 0) }
+    let result = gate.alone {
+      guard let handle = unsafe handle else { return EINVAL }
+      return unsafe mdb_env_set_mapsize(handle, 0)
+    }
     guard result == MDB_SUCCESS else {
       throw StoreError(lmdb: result, "adopting the map's size", store: directory)
     }
   }
 
-  private var info: MDB_envinfo {
+  private var info: MDB_envinfo { unsafe gate.briefly { unsafe infoInside } }
+
+  private var infoInside: MDB_envinfo {
     var info = unsafe MDB_envinfo()
-    unsafe mdb_env_info(handle, &info)
+    if let handle = unsafe handle { unsafe mdb_env_info(handle, &info) }
     return unsafe info
   }
+
+  private var mapSizeInside: Int { unsafe infoInside.me_mapsize }
 
   /// Bytes of address space.
   package var mapSize: Int { unsafe info.me_mapsize }
@@ -192,10 +280,16 @@ package final class Environment: @unchecked Sendable {
   /// The number of the newest committed transaction.
   package var lastTransaction: Int { unsafe info.me_last_txnid }
 
+  private var mainTable: MDB_stat {
+    gate.briefly {
+      var stat = MDB_stat()
+      if let handle = unsafe handle { unsafe mdb_env_stat(handle, &stat) }
+      return stat
+    }
+  }
+
   package var pageSize: Int {
-    var stat = MDB_stat()
-    unsafe mdb_env_stat(handle, &stat)
-    return Int(stat.ms_psize)
+    Int(mainTable.ms_psize)
   }
 
   /// Clears the slots of readers whose process is dead, which would keep pages from being reused.
@@ -204,7 +298,10 @@ package final class Environment: @unchecked Sendable {
   @discardableResult
   package func clearStaleReaders() throws(StoreError) -> Int {
     var dead: Int32 = 0
-    let result = unsafe mdb_reader_check(handle, &dead)
+    let result = gate.briefly {
+      guard let handle = unsafe handle else { return EINVAL }
+      return unsafe mdb_reader_check(handle, &dead)
+    }
     guard result == MDB_SUCCESS else {
       throw StoreError(lmdb: result, "checking readers", store: directory)
     }
@@ -215,18 +312,22 @@ package final class Environment: @unchecked Sendable {
   package var oldestReaderLag: Int {
     final class Oldest { var transaction = Int.max }
     let oldest = Oldest()
-    // Lines of `pid thread transaction`, the last `-` for a slot at rest.
-    unsafe mdb_reader_list(
-      handle,
-      { (text, context) -> Int32 in
-        guard let text = unsafe text, let context = unsafe context else { return 0 }
-        let fields = unsafe String(cString: text).split(whereSeparator: { $0 == " " || $0 == "\n" })
-        if fields.count == 3, let transaction = Int(fields[2]) {
-          let oldest = unsafe Unmanaged<Oldest>.fromOpaque(context).takeUnretainedValue()
-          oldest.transaction = min(oldest.transaction, transaction)
-        }
-        return 0
-      }, Unmanaged.passUnretained(oldest).toOpaque())
+    gate.briefly {
+      guard let handle = unsafe handle else { return }
+      // Lines of `pid thread transaction`, the last `-` for a slot at rest.
+      unsafe mdb_reader_list(
+        handle,
+        { (text, context) -> Int32 in
+          guard let text = unsafe text, let context = unsafe context else { return 0 }
+          let line = unsafe String(cString: text)
+          let fields = line.split(whereSeparator: { $0 == " " || $0 == "\n" })
+          if fields.count == 3, let transaction = Int(fields[2]) {
+            let oldest = unsafe Unmanaged<Oldest>.fromOpaque(context).takeUnretainedValue()
+            oldest.transaction = min(oldest.transaction, transaction)
+          }
+          return 0
+        }, Unmanaged.passUnretained(oldest).toOpaque())
+    }
     return oldest.transaction == .max ? 0 : max(0, lastTransaction - oldest.transaction)
   }
 
@@ -245,9 +346,7 @@ package final class Environment: @unchecked Sendable {
 
   /// Opens every table that there is, so that a transaction begun afterwards can use them all.
   package func openTables() throws(StoreError) {
-    var stat = MDB_stat()
-    unsafe mdb_env_stat(handle, &stat)
-    let count = stat.ms_entries
+    let count = mainTable.ms_entries
     try tables.withLock { tables throws(StoreError) in
       if tables.count == count { return }
       let transaction = try ReadTransaction(self)

@@ -1,7 +1,8 @@
 import Glibc
 
-/// Lets transactions of one environment pass, and closes while its map changes size: LMDB unmaps
-/// it, so no transaction of this process may be open then (lmdb.h, `mdb_env_set_mapsize`).
+/// Lets transactions of one environment pass, and closes while its map changes size or is opened
+/// anew: LMDB unmaps it, so no transaction of this process may be open then (lmdb.h,
+/// `mdb_env_set_mapsize`).
 ///
 /// `@unchecked Sendable`: every field is touched under the mutex alone.
 @safe
@@ -37,6 +38,20 @@ final class ReaderGate: @unchecked Sendable {
     inside -= 1
     if inside == 0 { unsafe pthread_cond_broadcast(changed) }
     unsafe pthread_mutex_unlock(mutex)
+  }
+
+  /// Runs something short that needs the environment, but no transaction; also for who is inside.
+  func briefly<Result>(_ body: () -> Result) -> Result {
+    unsafe pthread_mutex_lock(mutex)
+    defer { unsafe pthread_mutex_unlock(mutex) }
+    return body()
+  }
+
+  /// Runs `body` alone if nobody is inside now.
+  ///
+  /// - Returns: what `body` returns, or `nil` if somebody was inside.
+  func aloneNow<Result>(_ body: () -> Result) -> Result? {
+    briefly { inside == 0 && !closed ? body() : nil }
   }
 
   /// Waits until nobody is inside, runs `body` alone, and lets others in again.

@@ -215,7 +215,13 @@ private func begin(
   while true {
     environment.gate.enter()
     var begun: OpaquePointer?
-    let result = unsafe mdb_txn_begin(environment.handle, nil, flags, &begun)
+    let result: Int32
+    do throws(StoreError) {
+      result = unsafe mdb_txn_begin(try environment.openHandle(), nil, flags, &begun)
+    } catch {
+      environment.gate.leave()
+      throw error
+    }
     if result == MDB_SUCCESS, let handle = unsafe begun {
       return unsafe Transaction(handle: handle, environment: environment)
     }

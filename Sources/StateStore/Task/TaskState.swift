@@ -264,6 +264,12 @@ package final class TaskState {
     interval.clearTouched()
   }
 
+  /// Gives back the memory that the largest interval so far left with LMDB, unless somebody in this
+  /// process reads just now. Between intervals.
+  ///
+  /// - Throws: ``StoreError``; the state cannot be used any more.
+  package func releaseMemory() throws(StoreError) { try environment.releasePages() }
+
   /// Forces the commits so far to disk: what they caused may leave the task now.
   package func makeDurable() throws(StoreError) { try environment.sync() }
 

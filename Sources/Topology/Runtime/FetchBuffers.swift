@@ -1,9 +1,9 @@
-import StreamCore
+package import StreamCore
 import Synchronization
 
 /// Batches between the thread that reads the log and the threads that process, bounded for each
 /// partition, so that a full one keeps no other input of its task out.
-final class FetchBuffers: Sendable {
+package final class FetchBuffers: Sendable {
   private struct Buffer {
     var batches: [RecordBatch] = []
     var bytes = 0
@@ -20,7 +20,7 @@ final class FetchBuffers: Sendable {
   private let consumers: Mutex<[TopicPartition: WakeUp]> = Mutex([:])
 
   /// - Parameter bytesMax: of one partition; it pauses above and resumes below half of it.
-  init(bytesMax: Int) { self.bytesMax = bytesMax }
+  package init(bytesMax: Int) { self.bytesMax = bytesMax }
 
   func register(_ topicPartition: TopicPartition, wake: WakeUp) {
     consumers.withLock { $0[topicPartition] = wake }
@@ -29,7 +29,7 @@ final class FetchBuffers: Sendable {
   /// Adds a batch.
   ///
   /// - Returns: whether its partition is to be paused.
-  func push(_ batch: RecordBatch) -> Bool {
+  package func push(_ batch: RecordBatch) -> Bool {
     let pause = contents.withLock { contents in
       var buffer = contents.buffers[batch.topicPartition] ?? Buffer()
       buffer.batches.append(batch)

@@ -1,14 +1,14 @@
-import StreamCore
+package import StreamCore
 import Synchronization
 
 /// Reads the log for all tasks of a process, on one thread.
-final class FetchLoop: Sendable {
+package final class FetchLoop: Sendable {
   private let buffers: FetchBuffers
   private let stopped = Mutex(false)
   // Used by the fetching thread alone, but for `wake()`, which the protocol allows to any thread.
   private nonisolated(unsafe) let reader: any RecordReader
 
-  init(reader: any RecordReader, buffers: FetchBuffers) {
+  package init(reader: any RecordReader, buffers: FetchBuffers) {
     self.reader = reader
     self.buffers = buffers
   }

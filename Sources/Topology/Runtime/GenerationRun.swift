@@ -147,11 +147,13 @@ package final class GenerationRun {
     let count = max(1, min(options.threads, tasks.count))
     let groups = GroupProgress(
       topology.group, log: options.publishes ? log.groupOffsets : nil, report: report)
+    var budget = options.budget
+    budget.shares *= count
     let loops = (0..<count).map { number in
       let mine = tasks.indices.filter { $0 % count == number }
       return TaskLoop(
         mine.map { (tasks[$0], publishers[$0]) }, buffers: buffers, fetch: fetch,
-        budget: options.budget.shared(by: count), clock: clock, onCommit: groups.note)
+        budget: budget, clock: clock, onCommit: groups.note)
     }
     shared.begin(loops.map(\.wake), loops.map(\.mailbox))
     let positions = tasks.flatMap(\.inputs).map { ($0.topicPartition, $0.fetchPosition) }
@@ -372,15 +374,6 @@ final class GroupProgress: Sendable {
     do { try offsets.commit(group: group, task.positions) } catch {
       report("consumer group '\(group)' was not told the positions: \(error)")
     }
-  }
-}
-
-extension IntervalBudget {
-  /// Each thread's share; records are counted a task and stay.
-  func shared(by threads: Int) -> IntervalBudget {
-    var share = self
-    share.dirtyBytes = max(8 << 20, dirtyBytes / threads)
-    return share
   }
 }
 

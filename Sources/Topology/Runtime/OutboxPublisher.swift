@@ -7,7 +7,7 @@ import StreamCore
 /// topology's journal topic that says up to which numbers; after a restart that record decides
 /// what is still to be sent, so that nothing is sent twice. Where it has none, records go at least
 /// once, under ids by which readers can tell.
-final class OutboxPublisher {
+package final class OutboxPublisher {
   private let outbox: Outbox
   private let words: Words
   private let destinations: [String]

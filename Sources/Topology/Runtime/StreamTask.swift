@@ -113,6 +113,11 @@ package final class StreamTask {
   /// Whether every input has been processed to the end the log had at the last fetch.
   package var isCaughtUp: Bool { inputs.allSatisfy(\.isAtEnd) }
 
+  /// Whether more records wait than `count`, as far as the log's end is known.
+  package func isBehind(by count: Int) -> Bool {
+    inputs.contains { input in input.endOffset.map { $0 - input.position > count } ?? false }
+  }
+
   /// Processes up to `limit` records.
   ///
   /// - Returns: how many were taken; fewer than `limit` where an input must be waited for.

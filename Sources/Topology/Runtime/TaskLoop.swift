@@ -1,21 +1,12 @@
 import StateStore
-import StreamCore
-
-/// How much one commit interval may hold.
-package struct IntervalBudget: Hashable, Sendable {
-  /// Records of one task. About 50,000 was measured best when behind, and below 20,000 is slow.
-  package var records = 50_000
-  /// Bytes that the open intervals of one thread's tasks may be about to write.
-  package var dirtyBytes = 176 << 20
-  /// An interval is closed at this age even while more records wait: how old a view may be behind
-  /// a log that never runs dry.
-  package var age = Duration.seconds(5)
-
-  package init() {}
-}
+package import StreamCore
 
 /// Drives several tasks on one thread: takes batches, processes, commits, publishes.
-final class TaskLoop {
+///
+/// Tasks that are behind take turns by whole intervals, one after the other: what one interval
+/// touches stays in the processor's cache, and one interval at a time takes memory. A task that has
+/// little to do waits for no such interval, only for the slice under way.
+package final class TaskLoop {
   private struct Driven {
     let task: StreamTask
     let publisher: OutboxPublisher?
@@ -30,11 +21,13 @@ final class TaskLoop {
   private let onCommit: (StreamTask) throws -> Void
   let wake = WakeUp()
   let mailbox = Mailbox()
-  /// Records processed in one go before other tasks have their turn.
+  /// Records processed in one go before tasks that are not behind have their turn.
   private let slice = 2_000
+  /// The task whose interval grows while others that are behind wait.
+  private var leader: Int?
 
   /// - Parameter onCommit: called after each commit, with the task's interval closed.
-  init(
+  package init(
     _ tasks: [(StreamTask, OutboxPublisher?)], buffers: FetchBuffers, fetch: FetchLoop,
     budget: IntervalBudget, clock: any WallClock, onCommit: @escaping (StreamTask) throws -> Void
   ) {
@@ -53,10 +46,16 @@ final class TaskLoop {
   ///
   /// - Returns: whether any had something to do.
   /// - Throws: what stopped a task; its state is that of its last commit.
-  func turn() throws -> Bool {
+  package func turn() throws -> Bool {
     mailbox.deliver(to: driven.map(\.task))
     var progressed = false
-    for index in driven.indices where try turn(of: index) { progressed = true }
+    for index in driven.indices {
+      if let leader, leader != index, driven[index].task.isBehind(by: slice) {
+        if isOld(index) { try commit(index) }
+      } else if try turn(of: index) {
+        progressed = true
+      }
+    }
     return progressed
   }
 
@@ -76,30 +75,48 @@ final class TaskLoop {
 
   private func turn(of index: Int) throws -> Bool {
     let task = driven[index].task
+    var (took, processed) = (false, 0)
+    repeat {
+      took = try takeBatches(of: task)
+      processed += try task.process(limit: slice - processed)
+    } while took && processed < slice
+    let isDry = processed < slice && task.isCaughtUp && !hasBuffered(task)
+    if driven[index].openedAt == nil, processed > 0 { driven[index].openedAt = clock.now() }
+    if leader == nil, processed == slice { leader = index }
+    // Who waits for the log makes nobody else wait.
+    if leader == index, processed < slice { leader = nil }
+    if isFull(index) || isDry { try commit(index) }
+    return took || processed > 0
+  }
+
+  /// Gives each input that has no record the next of its batches.
+  ///
+  /// - Returns: whether there was one.
+  private func takeBatches(of task: StreamTask) throws -> Bool {
     var took = false
-    for input in task.inputs where !input.hasRecord {
+    for input in task.inputs {
       while !input.hasRecord, let (batch, wakeReader) = try buffers.take(input.topicPartition) {
         try task.offer(batch)
         if wakeReader { fetch.wake() }
         took = true
       }
     }
-    let processed = try task.process(limit: slice)
-    let isDry = processed < slice && task.isCaughtUp && !hasBuffered(task)
-    if driven[index].openedAt == nil, processed > 0 { driven[index].openedAt = clock.now() }
-    if try isFull(index) || isDry { try commit(index) }
-    return took || processed > 0
+    return took
   }
 
   private func hasBuffered(_ task: StreamTask) -> Bool {
     task.inputs.contains { buffers.holds($0.topicPartition) }
   }
 
-  private func isFull(_ index: Int) throws -> Bool {
+  private func isFull(_ index: Int) -> Bool {
     let task = driven[index].task
     if task.intervalRecords >= budget.records { return true }
     let dirty = driven.map(\.task.dirtyBytes)
     if dirty.reduce(0, +) > budget.dirtyBytes, dirty[index] == dirty.max() { return true }
+    return isOld(index)
+  }
+
+  private func isOld(_ index: Int) -> Bool {
     guard let openedAt = driven[index].openedAt else { return false }
     let age = clock.now().milliseconds - openedAt.milliseconds
     return Duration.milliseconds(age) >= budget.age
@@ -108,12 +125,19 @@ final class TaskLoop {
   private func commit(_ index: Int) throws {
     let (task, publisher) = (driven[index].task, driven[index].publisher)
     driven[index].openedAt = nil
+    if leader == index { leader = nil }
     if let publisher, publisher.canTrim {
       try task.openInterval()
       try publisher.trim()
       task.markDirty()
     }
+    // What a small interval leaves behind is not worth the look.
+    let isLarge = task.dirtyBytes > budget.dirtyBytes / 8
     if try task.commit() { try onCommit(task) }
+    if isLarge, ProcessMemory.anonymousBytes > budget.memoryAfterCommit {
+      try task.state.releaseMemory()
+      ProcessMemory.trim()
+    }
     // Also what a crash left between a commit and its publishing.
     if let publisher, publisher.isPending {
       // Nothing leaves a task before its interval is durable.

@@ -1,0 +1,147 @@
+import Foundation
+import StreamCore
+import Synchronization
+import Testing
+import Topology
+import TopologyTesting
+
+/// Whose turn it is when several tasks share a thread.
+@Suite("Task loop")
+struct TaskLoopTests {
+  /// What was committed: a partition and its position.
+  private struct Commit: Hashable, CustomStringConvertible {
+    let partition: Int
+    let position: Offset
+    init(_ partition: Int, _ position: Offset) {
+      (self.partition, self.position) = (partition, position)
+    }
+    var description: String { "\(partition)@\(position)" }
+  }
+
+  /// The partitions of the records as they were processed: each with how many came in a row.
+  private final class Order: Sendable {
+    private let runs = Mutex<[Commit]>([])
+
+    func note(_ partition: Int) {
+      runs.withLock { runs in
+        if let last = runs.last, last.partition == partition {
+          runs[runs.count - 1] = Commit(partition, last.position + 1)
+        } else {
+          runs.append(Commit(partition, 1))
+        }
+      }
+    }
+    var all: [Commit] { runs.withLock { $0 } }
+  }
+
+  /// Tasks that count keys, and a log whose batches a test hands over by itself.
+  private final class Site {
+    let clock = VirtualClock()
+    let buffers = FetchBuffers(bytesMax: .max)
+    let order = Order()
+    private(set) var commits: [Commit] = []
+    private let root = NSTemporaryDirectory() + "projector-loop-" + UUID().uuidString
+    private let engine: ManualEngine
+    private let reader: any RecordReader
+    private(set) var loop: TaskLoop?
+    private var batches: [Int: [RecordBatch]] = [:]
+
+    /// - Parameter counts: records of each partition.
+    init(_ counts: Int..., interval: Int) throws {
+      let log = SimulatedLog()
+      try log.administration?.createTopic(
+        "in", partitions: counts.count, retention: TopicRetention())
+      for (partition, count) in counts.enumerated() {
+        let records = (0..<count).map { number in
+          ProducerRecord(
+            key: Array("k\(number % 10)".utf8), value: [UInt8(partition)],
+            timestamp: Timestamp(milliseconds: Int64(number)), partition: partition)
+        }
+        _ = try log.makeAppender().append(records, to: "in")
+      }
+      let builder = StreamsBuilder("loop")
+      builder.stream("in", key: StringSerde(), value: BytesSerde())
+        .peek { [order] _, value, _ in order.note(Int(value[0])) }
+        .groupByKey().count(named: "counts").view()
+      var options = RunOptions()
+      options.reader = ReaderOptions(batchRecordsMax: 500)
+      engine = try ManualEngine(
+        try builder.build(), log: log, directory: StateDirectory(root: root, topology: "loop"),
+        options: options, clock: clock, report: { _ in })
+      reader = try log.makeReader(options.reader)
+      try reader.assign(
+        Dictionary(uniqueKeysWithValues: counts.indices.map { (TopicPartition("in", $0), 0) }))
+      while case let read = try reader.poll(timeout: .zero), !read.isEmpty {
+        for batch in read { batches[batch.topicPartition.partition, default: []].append(batch) }
+      }
+      var budget = IntervalBudget()
+      budget.records = interval
+      loop = TaskLoop(
+        engine.tasks.map { ($0, nil) }, buffers: buffers,
+        fetch: FetchLoop(reader: reader, buffers: buffers), budget: budget, clock: clock
+      ) { [unowned self] task in
+        for (place, position) in task.positions {
+          commits.append(Commit(place.partition, position))
+        }
+      }
+    }
+
+    deinit {
+      loop = nil
+      reader.close()
+      engine.close()
+      try? FileManager.default.removeItem(atPath: root)
+    }
+
+    /// Lets the loop have the next so many batches of 500 records, or all that are left.
+    func deliver(_ partition: Int, batches count: Int = .max) {
+      let waiting = batches[partition] ?? []
+      for batch in waiting.prefix(count) { _ = buffers.push(batch) }
+      batches[partition] = Array(waiting.dropFirst(count))
+    }
+
+    func turns(_ count: Int = .max) throws {
+      for _ in 0..<count { guard try loop?.turn() == true else { return } }
+    }
+  }
+
+  @Test("tasks that are behind take turns by whole intervals")
+  func wholeIntervals() throws {
+    let site = try Site(12_000, 12_000, 12_000, interval: 4_000)
+    for partition in 0..<3 { site.deliver(partition) }
+    try site.turns()
+    let expected = [4_000, 8_000, 12_000].flatMap { position in
+      (0..<3).map { Commit($0, position) }
+    }
+    #expect(site.commits == expected)
+    // How far a task is behind shows with its first slice.
+    let runs = (0..<12).map { Commit($0 % 3, $0 < 6 ? 2_000 : 4_000) }
+    #expect(site.order.all == runs)
+  }
+
+  @Test("a task with little to do waits for no interval of another")
+  func littleToDo() throws {
+    let site = try Site(40_000, 3, interval: 20_000)
+    for partition in 0..<2 { site.deliver(partition) }
+    try site.turns()
+    #expect(site.commits == [Commit(1, 3), Commit(0, 20_000), Commit(0, 40_000)])
+    #expect(site.order.all == [Commit(0, 2_000), Commit(1, 3), Commit(0, 38_000)])
+  }
+
+  @Test("who waits for the log makes nobody wait, and its interval still grows old")
+  func waitingForTheLog() throws {
+    let site = try Site(12_000, 12_000, interval: 8_000)
+    site.deliver(0, batches: 5)
+    site.deliver(1)
+    // The first has a slice and a half, the other then leads.
+    try site.turns(3)
+    #expect(site.commits.isEmpty)
+    site.clock.advance(by: .seconds(5))
+    try site.turns(1)
+    #expect(site.commits.first == Commit(0, 2_500))
+    site.deliver(0)
+    try site.turns()
+    #expect(site.commits.contains(Commit(0, 12_000)))
+    #expect(site.commits.contains(Commit(1, 12_000)))
+  }
+}
