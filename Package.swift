@@ -103,7 +103,8 @@ let package = Package(
     .testTarget(
       name: "JSONSerdesTests", dependencies: ["JSONSerdes", "StreamCore"], swiftSettings: strict),
     .testTarget(
-      name: "StateStoreTests", dependencies: ["StateStore", "StreamCore"], swiftSettings: strict),
+      name: "StateStoreTests", dependencies: ["SmallDisk", "StateStore", "StreamCore"],
+      swiftSettings: strict),
     .executableTarget(
       name: "LogWorker", dependencies: ["EmbeddedLog", "StreamCore"], path: "Tests/LogWorker",
       swiftSettings: strict),
@@ -126,6 +127,9 @@ let package = Package(
       dependencies: ["Topology", "TopologyTesting", "StateStore", "StreamCore", "JSONSerdes"],
       swiftSettings: strict),
     .target(name: "FaultyDisk", path: "Tests/FaultyDisk"),
+    .target(
+      name: "SmallDisk", dependencies: ["ChildProcesses"], path: "Tests/SmallDisk",
+      swiftSettings: strict),
     .executableTarget(
       name: "CrashWorker",
       dependencies: ["EmbeddedLog", "FaultyDisk", "StateStore", "StreamCore", "Topology"],
@@ -146,7 +150,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "ProjectorCLITests",
-      dependencies: ["ChildProcesses", "projector", "KafkaLog", "MockCluster", "StreamCore"],
+      dependencies: [
+        "ChildProcesses", "projector", "KafkaLog", "MockCluster", "SmallDisk", "StreamCore",
+      ],
       swiftSettings: strict),
   ],
   cxxLanguageStandard: .cxx17

@@ -11,12 +11,15 @@ extension LogError {
       case .missing, .readOnly, .locked: .unreachable
       default: .failed
       }
+    let parts = error.message.split(separator: "; ", maxSplits: 1)
     if error.code == .corrupted {
       // The store's advice is for a view's state.
-      let cause = error.message.prefix { $0 != ";" }
-      self.init(code, "the log is damaged: \(cause) (\(error.store)); restore it from a copy")
+      self.init(
+        code, "the log is damaged: \(parts[0]) (\(error.store)); restore it from a copy")
     } else {
-      self.init(code, error.description)
+      // What happened, where, and what to do.
+      let advice = parts.count == 2 ? "; \(parts[1])" : ""
+      self.init(code, "\(parts[0]) (\(error.store))\(advice)")
     }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import SmallDisk
 import StateStore
 import Testing
 
@@ -128,6 +129,47 @@ import Testing
     try fill()
     let read = try ReadTransaction(environment)
     #expect(try read.operations.count(table) == 1000)
+  }
+
+  @Test("a file that lacks free pages is whole, once the disk has room for them")
+  func shortFile() throws {
+    guard SmallDisk.isAvailable(.tmpfs) else {
+      try Test.cancel("this process may not mount a disk of its own")
+    }
+    let disk = try SmallDisk(.tmpfs, mebibytes: 8, at: directory.path)
+    let state = disk.path + "/state"
+    var environment: Environment? = try Environment.open(state)
+    do {
+      let open = try #require(environment)
+      let table = try open.table("t")
+      // LMDB counts the pages that a transaction took and gave back, and does not write them, once
+      // it has free pages in memory.
+      for number: UInt8 in 0..<8 {
+        let write = try WriteTransaction(open)
+        for key in 3..<200 {
+          let row = [UInt8](repeating: number, count: 300)
+          try write.operations.put(table, [UInt8(key)].span.bytes, row.span.bytes)
+        }
+        try write.commit()
+      }
+      let write = try WriteTransaction(open)
+      let value = [UInt8](repeating: 7, count: 100_000)
+      try write.operations.put(table, bytes(1).span.bytes, bytes(10).span.bytes)
+      try write.operations.put(table, bytes(2).span.bytes, value.span.bytes)
+      try write.operations.delete(table, bytes(2).span.bytes)
+      try disk.fill(leavingKibibytes: 40)
+      try write.commit()
+    }
+    environment = nil
+    let full = #expect(throws: StoreError.self) { try Environment.open(state) }
+    #expect(full?.code == .diskFull)
+    #expect(full?.message.hasSuffix("; free space, then repeat") == true)
+    disk.clear()
+    environment = try Environment.open(state)
+    let open = try #require(environment)
+    let table = try #require(try open.existingTable("t"))
+    let read = try ReadTransaction(open)
+    #expect(try read.operations.value(table, bytes(1).span.bytes) == [10])
   }
 
   @Test("a cursor walks both ways and seeks")

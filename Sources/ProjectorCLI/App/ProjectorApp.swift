@@ -40,6 +40,8 @@ extension ProjectorApp {
   public static func main() {
     // A reader that goes away is noticed where we write, not by a signal.
     signal(SIGPIPE, SIG_IGN)
+    // So is the limit on a file's size.
+    signal(SIGXFSZ, SIG_IGN)
     let status = CommandRunner(topologies: topologies).run(
       Array(CommandLine.arguments.dropFirst()))
     exit(status.rawValue)

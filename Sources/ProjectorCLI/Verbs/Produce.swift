@@ -97,10 +97,18 @@ private final class LineSink {
 
   func add(_ record: ProducerRecord) { batch.append(record) }
 
+  /// - Throws: ``Failure`` that says how many records are in, for who goes on behind them.
   func flush() throws {
     guard !batch.isEmpty else { return }
-    for result in try appender.append(batch, to: topic) {
-      last[result.topicPartition] = result.offset
+    do {
+      for result in try appender.append(batch, to: topic) {
+        last[result.topicPartition] = result.offset
+      }
+    } catch {
+      let failure = Failure(error)
+      throw Failure(
+        failure.status, failure.description,
+        todo: "the first \(count.grouped) records of the input are in the topic")
     }
     count += batch.count
     batch.removeAll(keepingCapacity: true)

@@ -6,7 +6,7 @@ import Glibc
 /// took and gave back are never written. So commits lengthen the file to what it should be, and a
 /// short one is refused unless all that is missing is free.
 extension Environment {
-  private var file: Int32 {
+  var file: Int32 {
     gate.briefly {
       var file: Int32 = -1
       if let handle = unsafe handle { unsafe mdb_env_get_fd(handle, &file) }
@@ -14,7 +14,7 @@ extension Environment {
     }
   }
 
-  private func fileBytes(_ file: Int32) -> Int {
+  func fileBytes(_ file: Int32) -> Int {
     var status = stat()
     return unsafe fstat(file, &status) == 0 ? Int(status.st_size) : 0
   }
@@ -28,7 +28,8 @@ extension Environment {
     if length < used { posix_fallocate(file, length, used - length) }
   }
 
-  /// - Throws: ``StoreError`` with `corrupted` for a file whose end is gone.
+  /// - Throws: ``StoreError``: `corrupted` for a file whose end is gone, `diskFull` where nothing can
+  ///   be said of it for want of space.
   func checkLength() throws(StoreError) {
     let file = file
     let length = fileBytes(file)
@@ -38,10 +39,15 @@ extension Environment {
       .corrupted,
       "the file has \(length) bytes of \(used); restore a snapshot or rebuild the state",
       store: directory)
+    guard length >= 2 * pageSize else { throw cut }
     // The pages that are missing read as zeros from here on.
-    guard length >= 2 * pageSize, posix_fallocate(file, length, used - length) == 0 else {
-      throw cut
+    let result = posix_fallocate(file, length, used - length)
+    if [ENOSPC, EDQUOT, EFBIG].contains(result) {
+      // Most likely it was full as well when the file should have been lengthened.
+      throw StoreError(
+        lmdb: result, "lengthening the file from \(length) to \(used) bytes", store: directory)
     }
+    guard result == 0 else { throw cut }
     do throws(StoreError) {
       let missing = (length / pageSize)..<(used / pageSize)
       if try freePages(in: missing) == missing.count { return }

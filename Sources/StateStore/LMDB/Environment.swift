@@ -136,6 +136,8 @@ package final class Environment: @unchecked Sendable {
   private static func openHandle(
     _ directory: String, _ options: Options
   ) throws(StoreError) -> OpaquePointer {
+    let files = EnvironmentFiles(in: directory, create: options.create)
+    try files.prepare(readers: options.maxReaders)
     var created: OpaquePointer?
     var result = unsafe mdb_env_create(&created)
     guard result == MDB_SUCCESS, let handle = unsafe created else {
@@ -148,8 +150,11 @@ package final class Environment: @unchecked Sendable {
     result = unsafe mdb_env_open(handle, directory, flags, 0o644)
     guard result == MDB_SUCCESS else {
       unsafe mdb_env_close(handle)
-      throw StoreError(lmdb: result, "opening the environment", store: directory)
+      let error = StoreError(lmdb: result, "opening the environment", store: directory)
+      if error.code == .diskFull { files.removeHalfMade() }
+      throw error
     }
+    files.release()
     return unsafe handle
   }
 

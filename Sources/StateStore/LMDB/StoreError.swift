@@ -65,8 +65,18 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         store: store)
     case MDB_MAP_FULL:
       self.init(.mapFull, "\(operation): the map is full; open it with a larger one", store: store)
-    case ENOSPC, EDQUOT, EFBIG:
+    case ENOSPC, EDQUOT:
       self.init(.diskFull, "\(operation): \(cause); free space, then repeat", store: store)
+    case EFBIG:
+      self.init(
+        .diskFull,
+        "\(operation): \(cause); raise the limit on a file's size (ulimit -f), then repeat",
+        store: store)
+    case EIO:
+      self.init(
+        .failed,
+        "\(operation): \(cause); see in the system's log what the disk reports, then start again",
+        store: store)
     case EACCES, EROFS, EPERM:
       self.init(
         .readOnly,

@@ -192,8 +192,7 @@ package struct WriteTransaction: ~Copyable {
     ended = true
     var result = unsafe mdb_txn_commit(operations.handle)
     operations.environment.gate.leave()
-    // LMDB reports a short write as EIO, and a full disk writes short.
-    if result == EIO && operations.environment.diskIsFull { result = ENOSPC }
+    if result == EIO { result = operations.environment.causeOfShortWrite ?? result }
     guard result == MDB_SUCCESS else {
       throw StoreError(lmdb: result, "committing", store: operations.environment.directory)
     }
@@ -235,10 +234,15 @@ private func begin(
 }
 
 extension Environment {
-  /// Whether the file system has under 1 MiB left for us.
-  var diskIsFull: Bool {
+  /// LMDB reports a short write as `EIO`: what may have made it short, a full disk or the limit on
+  /// a file's size.
+  var causeOfShortWrite: Int32? {
+    var limit = rlimit()
+    let isLimited = unsafe getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0
+    // A write that meets the limit ends there.
+    if isLimited, fileBytes(file) >= limit.rlim_cur { return EFBIG }
     var status = statvfs()
-    guard unsafe statvfs(directory, &status) == 0 else { return false }
-    return status.f_bavail * status.f_frsize < 1 << 20
+    guard unsafe statvfs(directory, &status) == 0 else { return nil }
+    return status.f_bavail * status.f_frsize < 1 << 20 ? ENOSPC : nil
   }
 }

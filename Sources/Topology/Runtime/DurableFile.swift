@@ -65,10 +65,11 @@ enum DurableFile {
     let reason = unsafe String(cString: strerror(number))
     let code: StoreError.Code =
       switch number {
-      case ENOSPC, EDQUOT: .diskFull
+      case ENOSPC, EDQUOT, EFBIG: .diskFull
       case EROFS, EACCES, EPERM: .readOnly
       default: .failed
       }
-    return StoreError(code, "cannot \(verb) \(path): \(reason)", store: "")
+    let todo = code == .diskFull ? "; free space, then repeat" : ""
+    return StoreError(code, "cannot \(verb) \(path): \(reason)\(todo)", store: "")
   }
 }
