@@ -145,7 +145,7 @@ let package = Package(
       name: "OrderProjectionsTests",
       dependencies: [
         "ChildProcesses", "OrderProjections", "TopologyTesting", "Topology", "JSONSerdes",
-        "StreamCore",
+        "StateStore", "StreamCore",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -131,6 +131,21 @@ import Testing
     #expect(try read.operations.count(table) == 1000)
   }
 
+  @Test("a file that has outgrown the map it is opened with takes new tables")
+  func outgrown() throws {
+    do {
+      let environment = try Environment.open(directory.path)
+      let table = try environment.table("t")
+      let write = try WriteTransaction(environment)
+      let value = [UInt8](repeating: 7, count: 3 << 20)
+      try write.operations.put(table, bytes(1).span.bytes, value.span.bytes)
+      try write.commit()
+    }
+    let environment = try Environment.open(directory.path, .init(mapSize: 1 << 20))
+    for number in 0..<20 { _ = try environment.table("table \(number)") }
+    #expect(environment.mapSize > 4 << 20)
+  }
+
   @Test("a file that lacks free pages is whole, once the disk has room for them")
   func shortFile() throws {
     guard SmallDisk.isAvailable(.tmpfs) else {

@@ -110,7 +110,11 @@ package final class Environment: @unchecked Sendable {
       opened[environment.identity] = Entry(environment: environment)
       return (environment, true)
     }
-    if isNew { try environment?.checkLength() }
+    if isNew, let environment {
+      try environment.checkLength()
+      // LMDB gives a file that has outgrown its map just what is in use, and no page to write to.
+      if environment.usedBytes > environment.mapSize / 4 * 3 { try environment.grow() }
+    }
     return environment
   }
 
