@@ -103,6 +103,28 @@ struct SnapshotTests {
     #expect(expected.contains("count/consumed \(sent)"))
   }
 
+  @Test("a stop leaves one that is on its way, and those that are whole stay")
+  func stopped() throws {
+    let site = try SnapshotSite()
+    try site.rounds(2, snapshotEvery: 2)
+    let snapshots = site.directory.snapshots
+    for _ in 0..<5 {
+      try site.send("left", 50)
+      site.clock.advance(by: .seconds(60))
+      let before = try site.snapshots.numbers()
+      func names() throws -> [String] { try StateDirectory.entries(snapshots).sorted() }
+      try site.running { running in
+        // Until it has begun, or is over.
+        while try names() == before.map(StateDirectory.name), !running.hasEnded {}
+      }
+      let numbers = try site.snapshots.numbers()
+      #expect(try names() == numbers.map(StateDirectory.name))
+      for number in numbers { #expect(try site.snapshots.positions(number).count == 4) }
+      #expect(numbers == before || numbers.suffix(1) == [(before.last ?? 0) + 1])
+    }
+    #expect(site.reports.all.filter { $0.contains("snapshot") } == [])
+  }
+
   @Test("what a crash left of one is never used, and goes with the next start")
   func leftovers() throws {
     let site = try SnapshotSite()

@@ -5,8 +5,11 @@ extension Environment {
   /// Writes a compacted copy of the last commit into the directory `target`, which must not exist:
   /// under a temporary name beside it, fsynced, then renamed.
   ///
-  /// - Throws: ``StoreError``: `locked` if `target` exists, `diskFull`, `readOnly`.
-  package func snapshot(to target: String) throws(StoreError) {
+  /// - Parameter cancellation: ends it early from another thread; nothing is left of it then.
+  /// - Throws: ``StoreError``: `locked` if `target` exists, `diskFull`, `readOnly`, `cancelled`.
+  package func snapshot(
+    to target: String, cancellation: CopyCancellation = CopyCancellation()
+  ) throws(StoreError) {
     var target = target
     while target.count > 1 && target.hasSuffix("/") { target.removeLast() }
     var status = stat()
@@ -20,7 +23,8 @@ extension Environment {
       throw StoreError(lmdb: errno, "making \(temporary)", store: directory)
     }
     do throws(StoreError) {
-      try copyCompact(to: temporary)
+      try copyCompact(to: temporary + "/data.mdb", cancellation)
+      try syncFile(temporary)
       guard unsafe rename(temporary, target) == 0 else {
         throw StoreError(lmdb: errno, "renaming \(temporary)", store: directory)
       }
@@ -32,16 +36,32 @@ extension Environment {
     try syncFile(parent.isEmpty ? "/" : parent)
   }
 
-  /// Writes a compacted copy, fsynced, into the existing empty directory `target`.
-  func copyCompact(to target: String) throws(StoreError) {
+  /// Writes a compacted copy, fsynced, into a new file.
+  private func copyCompact(
+    to path: String, _ cancellation: CopyCancellation
+  ) throws(StoreError) {
+    let file = unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o664)
+    guard file >= 0 else { throw StoreError(lmdb: errno, "making \(path)", store: directory) }
+    defer { close(file) }
+    // Past the page cache, as LMDB itself copies to a path: where the file system has it, little is
+    // left for the sync.
+    let flags = fcntl(file, F_GETFL)
+    if flags >= 0 { _ = fcntl(file, F_SETFL, flags | directIO) }
     gate.enter()
     defer { gate.leave() }
-    let result = unsafe mdb_env_copy2(try openHandle(), target, UInt32(MDB_CP_COMPACT))
-    guard result == MDB_SUCCESS else {
-      throw StoreError(lmdb: result, "copying to \(target)", store: directory)
+    let handle = try unsafe openHandle()
+    let result = cancellation.guarding(file) {
+      unsafe mdb_env_copyfd2(handle, file, UInt32(MDB_CP_COMPACT))
     }
-    try syncFile(target + "/data.mdb")
-    try syncFile(target)
+    guard let result else {
+      throw StoreError(.cancelled, "the copy was ended early", store: directory)
+    }
+    guard result == MDB_SUCCESS else {
+      throw StoreError(lmdb: result, "copying to \(path)", store: directory)
+    }
+    guard fsync(file) == 0 else {
+      throw StoreError(lmdb: errno, "syncing \(path)", store: directory)
+    }
   }
 
   private func syncFile(_ path: String) throws(StoreError) {

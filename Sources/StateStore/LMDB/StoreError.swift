@@ -31,6 +31,8 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What was spilled of this interval is gone with its transaction: abort it and take its
     /// records again.
     public static let intervalLost = Code("intervalLost")
+    /// The copy was ended by its ``CopyCancellation``; nothing is left of it.
+    public static let cancelled = Code("cancelled")
     /// An argument that came from outside (a key's text, a cursor, a name) is not valid.
     public static let invalid = Code("invalid")
     /// Anything else that LMDB or the system reports.

@@ -33,14 +33,7 @@ extension TopologyOwner {
     try removeUnfinished()
     let number = (try directory.generations().max() ?? 0) + 1
     try create(number, .unfinished, request: request)
-    for base in plan.bases.values {
-      try checkStopped()
-      try TaskState.restore(
-        snapshot: base.directory,
-        to: directory.task(
-          number, subTopology: base.task.subTopology, partition: base.task.partition),
-        generation: number)
-    }
+    try restore(plan.bases.values, into: number)
     // Most of the way while the old one still serves.
     let followsJournal = serving != nil && !plan.options.fromEmpty
     try fill(number, plan, to: try GenerationCut(of: old, in: directory), followsJournal)
@@ -59,6 +52,25 @@ extension TopologyOwner {
       try directory.remove(old)
     }
     report("generation \(StateDirectory.name(number)) serves")
+  }
+
+  private func restore(_ bases: some Sequence<SnapshotBase>, into number: Int) throws {
+    let cancellation = CopyCancellation()
+    stopRebuild.withLock { $0 = { cancellation.cancel() } }
+    defer { stopRebuild.withLock { $0 = nil } }
+    try checkStopped()
+    for base in bases {
+      do {
+        try TaskState.restore(
+          snapshot: base.directory,
+          to: directory.task(
+            number, subTopology: base.task.subTopology, partition: base.task.partition),
+          generation: number, cancellation: cancellation)
+      } catch {
+        if error.code == .cancelled { try checkStopped() }
+        throw error
+      }
+    }
   }
 
   /// The generation that a request made before its answer was lost; what it was to remove is removed.
@@ -104,9 +116,9 @@ extension TopologyOwner {
     options.allowTruncated = plan.options.allowTruncated
     if followsJournal { options.replay = try cut.replay(into: number, from: plan.start) }
     let run = try open(number, options)
-    stopFill.withLock { $0 = run.stopper }
+    stopRebuild.withLock { $0 = run.stopper }
     defer {
-      stopFill.withLock { $0 = nil }
+      stopRebuild.withLock { $0 = nil }
       run.close()
     }
     if !stopped.withLock({ $0 }) { try run.run() }

@@ -14,8 +14,8 @@ package final class TopologyOwner {
   private let lock: OwnerLock
   let stopped = Mutex(false)
   private let wake = WakeUp()
-  /// Ends a rebuild that is filling a generation.
-  let stopFill = Mutex<(@Sendable () -> Void)?>(nil)
+  /// Ends what a rebuild is at: a copy of a snapshot, or the filling of a generation.
+  let stopRebuild = Mutex<(@Sendable () -> Void)?>(nil)
 
   /// Takes the lock and finishes a swap that a crash left half-done.
   ///
@@ -42,7 +42,7 @@ package final class TopologyOwner {
     var limits: [TopicPartition: Offset] = [:]
     if untilEnd { limits = try endOffsets() }
     let keeper = options.snapshots.map {
-      SnapshotKeeper(topology, directory, $0, clock: clock, report: report)
+      SnapshotKeeper(topology, directory, $0, clock: clock, wake: wake, report: report)
     }
     defer { keeper?.cancel() }
     while true {
@@ -52,7 +52,7 @@ package final class TopologyOwner {
       var hasSwapped = false
       while !hasSwapped {
         guard let rewind = try drive(run, keeper) else {
-          if untilEnd, !stopped.withLock({ $0 }) { keeper?.finish(run) }
+          if untilEnd { keeper?.finish(run) { stopped.withLock { $0 } } }
           return
         }
         // A rebuild may begin from a snapshot: none comes or goes meanwhile.
@@ -91,7 +91,7 @@ package final class TopologyOwner {
   /// Ends ``run(untilEnd:)`` after a commit; callable from any thread.
   package func stop() {
     stopped.withLock { $0 = true }
-    stopFill.withLock { $0 }?()
+    stopRebuild.withLock { $0 }?()
     wake.signal()
   }
 
@@ -154,7 +154,10 @@ package final class TopologyOwner {
     let queue = RequestQueue(directory)
     var rewind: (RewindPlan, String)?
     while !run.hasEnded, rewind == nil {
-      if stopped.withLock({ $0 }) { run.stop() }
+      if stopped.withLock({ $0 }) {
+        run.stop()
+        keeper?.cancel()
+      }
       for request in try queue.pending() where rewind == nil {
         if request.verb == "rewind", let generation = try generation(made: request) {
           try queue.answer(request.id, Self.reply(serving: generation))

@@ -11,6 +11,7 @@ final class SnapshotKeeper {
   private let store: SnapshotStore
   private let policy: SnapshotPolicy
   private let clock: any WallClock
+  private let wake: WakeUp
   private let report: @Sendable (String) -> Void
   private var due: Timestamp
   private var copying: (thread: EngineThread, begun: Timestamp, state: Copying)?
@@ -18,19 +19,21 @@ final class SnapshotKeeper {
   private var seen = -1
 
   private final class Copying: Sendable {
-    let isCancelled = Mutex(false)
+    let cancellation = CopyCancellation()
     /// When it was over: whether there was anything to copy.
     let outcome = Mutex<Bool?>(nil)
   }
 
+  /// - Parameter wake: told when a snapshot is over.
   init(
     _ topology: Topology, _ directory: StateDirectory, _ policy: SnapshotPolicy,
-    clock: any WallClock, report: @escaping @Sendable (String) -> Void
+    clock: any WallClock, wake: WakeUp, report: @escaping @Sendable (String) -> Void
   ) {
     self.topology = topology
     store = SnapshotStore(directory)
     self.policy = policy
     self.clock = clock
+    self.wake = wake
     self.report = report
     // The interval goes on over restarts, from the last snapshot or from the state's beginning. A
     // clock that was put back is not waited for longer than an interval.
@@ -52,7 +55,7 @@ final class SnapshotKeeper {
 
   /// Begins a snapshot if one is due, none is on its way, and there is something new.
   func tick(_ run: GenerationRun) {
-    if copying?.state.outcome.withLock({ $0 }) != nil { conclude() }
+    if !isCopying { conclude() }
     let now = clock.now()
     guard copying == nil, now >= due else { return }
     let sources = run.tasks.map { task in
@@ -66,14 +69,15 @@ final class SnapshotKeeper {
     seen = commits
     let (state, generation) = (Copying(), run.generation)
     let job = Job(topology: topology, store: store, policy: policy, report: report)
-    let thread = EngineThread {
-      let isNew = job.run(sources, generation: generation, at: now) {
-        state.isCancelled.withLock { $0 }
-      }
+    let thread = EngineThread { [wake] in
+      let isNew = job.run(sources, generation: generation, at: now, state.cancellation)
       state.outcome.withLock { $0 = isNew }
+      wake.signal()
     }
     copying = (thread, now, state)
   }
+
+  private var isCopying: Bool { copying.map { $0.state.outcome.withLock { $0 == nil } } ?? false }
 
   /// Waits for the one that is on its way.
   private func conclude() {
@@ -83,16 +87,22 @@ final class SnapshotKeeper {
     self.copying = nil
   }
 
-  /// Takes one that is due, and waits for it: the end of a run that came to its end.
-  func finish(_ run: GenerationRun) {
-    conclude()
-    tick(run)
-    conclude()
+  /// Waits for one that is on its way, then takes one that is due: the end of a run that came to its
+  /// end.
+  ///
+  /// - Parameter isStopped: asked when `wake` is told; what is on its way is then left to
+  ///   ``cancel()``.
+  func finish(_ run: GenerationRun, isStopped: () -> Bool) {
+    for _ in 0..<2 {
+      if isStopped() { return }
+      tick(run)
+      while isCopying, !isStopped() { wake.sleep(atMost: .milliseconds(200)) }
+    }
   }
 
-  /// Ends one that is on its way, after the task it is copying.
+  /// Ends one that is on its way at once; nothing is left of it.
   func cancel() {
-    copying?.state.isCancelled.withLock { $0 = true }
+    copying?.state.cancellation.cancel()
     conclude()
   }
 
@@ -107,13 +117,13 @@ final class SnapshotKeeper {
     /// - Returns: whether the next one is to wait for an interval.
     func run(
       _ sources: [SnapshotStore.Source], generation: Int, at time: Timestamp,
-      isCancelled: () -> Bool
+      _ cancellation: CopyCancellation
     ) -> Bool {
       do {
         if try isNothingNew(sources) { return false }
-        guard
-          try store.take(sources, generation: generation, at: time, isCancelled: isCancelled) != nil
-        else { return false }
+        guard try store.take(sources, generation: generation, at: time, cancellation) != nil else {
+          return false
+        }
         try store.prune(keeping: policy.kept) { try isWhole($0, sources) }
       } catch {
         report("no snapshot was taken, the ones before it stay: \(error)")

@@ -80,10 +80,10 @@ package struct SnapshotStore: Sendable {
   /// Copies the last commit of each task. Tasks have no edges between them yet, so that copies of
   /// different moments fit.
   ///
-  /// - Returns: its number; `nil` where `isCancelled` ended it between two tasks.
+  /// - Returns: its number; `nil` where it was cancelled, and nothing is left of it.
   /// - Throws: ``StateStore/StoreError``; the snapshots before it stay.
   func take(
-    _ sources: [Source], generation: Int, at time: Timestamp, isCancelled: () -> Bool
+    _ sources: [Source], generation: Int, at time: Timestamp, _ cancellation: CopyCancellation
   ) throws(StoreError) -> Int? {
     try checkSpace(sources)
     let number = (try numbers().last ?? 0) + 1
@@ -92,11 +92,8 @@ package struct SnapshotStore: Sendable {
     try DurableFile.makeDirectory(partial)
     do throws(StoreError) {
       for source in sources {
-        if isCancelled() {
-          try StateDirectory.removeTree(partial)
-          return nil
-        }
-        try source.environment.snapshot(to: "\(partial)/\(source.task)")
+        try source.environment.snapshot(
+          to: "\(partial)/\(source.task)", cancellation: cancellation)
         // A copy must not outlive, after a power cut, the commit that it is of.
         try source.environment.sync()
       }
@@ -106,6 +103,7 @@ package struct SnapshotStore: Sendable {
       guard rename(partial, path(number)) == 0 else { throw DurableFile.failure("rename", partial) }
     } catch {
       try StateDirectory.removeTree(partial)
+      if error.code == .cancelled { return nil }
       throw error
     }
     try DurableFile.syncDirectory(of: path(number))
