@@ -30,8 +30,38 @@ import Testing
     let waited = try tool.query(
       "orders", "get", "o-3", "--wait-for", "order-events-0@8", "--timeout", "60s")
     #expect(waited.status == 0, "\(waited)")
+    // A thread that does not block them would be ended by them, and the process with it: only the
+    // one that waits for them is open to them.
+    #expect(try Self.blocksTermination(process).filter { !$0 }.count <= 1)
     process.kill(signal)
     #expect(process.wait() == .exit(0))
+  }
+
+  @Test("a verb that has nothing to finish is ended by them", arguments: [SIGTERM, SIGINT])
+  func ended(signal: Int32) throws {
+    let tool = try CommandLineTool()
+    try tool.produceOrders()
+    try tool.runOrders()
+    let process = try tool.start([
+      "query", OrderFixture.topology, "orders", "get", "o-1", "--state", tool.state, "--wait-for",
+      "never", "--timeout", "1h",
+    ])
+    while process.isRunning, try !Self.blocksTermination(process).contains(true) {}
+    process.kill(signal)
+    #expect(process.wait() == .signal(signal))
+  }
+
+  /// Of each thread, whether it blocks SIGTERM and SIGINT.
+  private static func blocksTermination(_ process: ChildProcess) throws -> [Bool] {
+    let tasks = "/proc/\(process.id)/task"
+    return try FileManager.default.contentsOfDirectory(atPath: tasks).compactMap { thread in
+      // One that has just ended says nothing any more.
+      guard let status = try? String(contentsOfFile: "\(tasks)/\(thread)/status", encoding: .utf8)
+      else { return nil }
+      let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("SigBlk:") })
+      let blocked = try #require(UInt64(line.split(separator: "\t")[1], radix: 16))
+      return [SIGTERM, SIGINT].allSatisfy { blocked & 1 << UInt64($0 - 1) != 0 }
+    }
   }
 
   @Test(

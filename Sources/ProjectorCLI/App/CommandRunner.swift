@@ -3,13 +3,15 @@ import ArgumentParser
 /// Parses a command line, runs its verb and turns what goes wrong into one line and a status.
 struct CommandRunner {
   let topologies: [RegisteredTopology]
+  let signals: TerminationSignals
 
   func run(_ arguments: [String]) -> ExitStatus {
     let output = StandardOutput()
     do {
       let command = try Projector.parseAsRoot(arguments)
       if let verb = command as? any Verb {
-        try verb.run(in: try Session(verb, topologies: topologies, output: output))
+        try verb.run(
+          in: try Session(verb, topologies: topologies, output: output, signals: signals))
       } else {
         var command = command
         try command.run()

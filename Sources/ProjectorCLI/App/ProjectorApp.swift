@@ -38,11 +38,13 @@ public struct RegisteredTopology: Sendable {
 extension ProjectorApp {
   /// Runs the command line of this process and exits.
   public static func main() {
+    // Before the topologies, which are the user's code: it may start threads.
+    let signals = TerminationSignals()
     // A reader that goes away is noticed where we write, not by a signal.
     signal(SIGPIPE, SIG_IGN)
     // So is the limit on a file's size.
     signal(SIGXFSZ, SIG_IGN)
-    let status = CommandRunner(topologies: topologies).run(
+    let status = CommandRunner(topologies: topologies, signals: signals).run(
       Array(CommandLine.arguments.dropFirst()))
     exit(status.rawValue)
   }

@@ -7,10 +7,14 @@ struct Session {
   let settings: Settings
   let output: StandardOutput
   let logger: Logger
+  let signals: TerminationSignals
   private let topologies: [RegisteredTopology]
 
   /// - Throws: ``Failure`` for a setting that is unknown or not valid.
-  init(_ verb: some Verb, topologies: [RegisteredTopology], output: StandardOutput) throws {
+  init(
+    _ verb: some Verb, topologies: [RegisteredTopology], output: StandardOutput,
+    signals: TerminationSignals
+  ) throws {
     var given = verb.given
     given.append(("logLevel", verb.common.logLevel))
     given.append(("logFormat", verb.common.logFormat))
@@ -19,6 +23,7 @@ struct Session {
       environment: ProcessEnvironment.variables(), file: verb.common.config)
     self.topologies = topologies
     self.output = output
+    self.signals = signals
     let (format, level) = (settings.logFormat, settings.logLevel)
     logger = Logger(label: Projector.executableName) { _ in
       StandardErrorLogHandler(format: format, logLevel: level)

@@ -2,42 +2,75 @@ import Glibc
 import Synchronization
 import Topology
 
-/// SIGTERM and SIGINT as a call: the verb finishes what it began, and the process exits with 0.
+/// SIGTERM and SIGINT as a call, for verbs that finish what they began and end with 0; until one
+/// takes them they end the process, as they would without us.
 ///
-/// Made before any other thread: the signals are blocked in the caller's thread, threads started
-/// later inherit that, and one of them takes the signals as they come. A handler or a signalfd set
-/// up on the side would leave a moment in which one is lost.
+/// `main` makes it before anything else runs: the signals are blocked in its thread, every thread
+/// started later inherits that, and one of ours takes the signals as they come. A handler or a
+/// signalfd set up on the side would leave a moment in which one is lost, and a thread that does not
+/// block them would be ended by them, with the process.
 final class TerminationSignals: Sendable {
-  private let received = Mutex(false)
-  private let handlers = Mutex<[@Sendable () -> Void]>([])
+  private struct State {
+    var areTaken = false
+    var wereReceived = false
+    var handlers: [@Sendable () -> Void] = []
+  }
+
+  private let state = Mutex(State())
 
   init() {
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    for number in [SIGTERM, SIGINT] { sigaddset(&signals, number) }
-    pthread_sigmask(SIG_BLOCK, &signals, nil)
-    let waited = signals
+    let signals = Self.set([SIGTERM, SIGINT])
+    Self.mask(SIG_BLOCK, signals)
     // It ends with the process.
     _ = EngineThread { [self] in
-      var waited = waited
+      var waited = signals
       var number: Int32 = 0
       while true {
-        if sigwait(&waited, &number) == 0 { note() }
+        if sigwait(&waited, &number) == 0 { receive(number) }
       }
     }
   }
 
-  /// Whether one has arrived.
-  var wereReceived: Bool { received.withLock { $0 } }
+  /// From now on they end nothing by themselves.
+  func take() { state.withLock { $0.areTaken = true } }
+
+  /// Whether one has arrived since they were taken.
+  var wereReceived: Bool { state.withLock { $0.wereReceived } }
 
   /// Calls `handler`, from some thread, when one arrives, or at once if one has.
   func onReceive(_ handler: @escaping @Sendable () -> Void) {
-    handlers.withLock { $0.append(handler) }
+    let wereReceived = state.withLock { state in
+      state.handlers.append(handler)
+      return state.wereReceived
+    }
     if wereReceived { handler() }
   }
 
-  private func note() {
-    received.withLock { $0 = true }
-    for handler in handlers.withLock({ $0 }) { handler() }
+  private func receive(_ number: Int32) {
+    let handlers: [@Sendable () -> Void]? = state.withLock { state in
+      guard state.areTaken else { return nil }
+      state.wereReceived = true
+      return state.handlers
+    }
+    if let handlers {
+      for handler in handlers { handler() }
+    } else {
+      // Here alone it is not blocked, and does what was set for it: nothing else is of our making.
+      Self.mask(SIG_UNBLOCK, Self.set([number]))
+      raise(number)
+      Self.mask(SIG_BLOCK, Self.set([number]))
+    }
+  }
+
+  private static func set(_ numbers: [Int32]) -> sigset_t {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for number in numbers { sigaddset(&signals, number) }
+    return signals
+  }
+
+  private static func mask(_ how: Int32, _ signals: sigset_t) {
+    var signals = signals
+    pthread_sigmask(how, &signals, nil)
   }
 }

@@ -28,7 +28,8 @@ struct Consume: Verb {
     if let limit, limit < 0 {
       throw Failure.usage("a limit is no negative number", todo: "correct --limit")
     }
-    let signals = TerminationSignals()
+    let signals = session.signals
+    signals.take()
     let log = try session.openLog()
     defer { log.close() }
     let partitions = try chosenPartitions(of: log)

@@ -46,7 +46,8 @@ struct Run: Verb {
       }
       options.partitions = list
     }
-    let signals = TerminationSignals()
+    let signals = session.signals
+    signals.take()
     let log = try session.openLog()
     defer { log.close() }
     for source in graphs.flatMap(\.sources) { _ = try log.existing(source.topic) }
