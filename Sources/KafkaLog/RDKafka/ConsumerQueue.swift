@@ -39,9 +39,14 @@ import Synchronization
     unsafe rd_kafka_pause_partitions(client.handle, list.pointer)
   }
 
-  func resume(_ partition: TopicPartition) {
-    let list = PartitionList([(partition, Offset(0))])
+  /// Reads on from `position`, behind what was handed out before the pause.
+  func resume(_ partition: TopicPartition, at position: Offset) {
+    let list = PartitionList([(partition, position)])
     unsafe rd_kafka_resume_partitions(client.handle, list.pointer)
+    // Librdkafka does not wake the broker's thread for a partition that is resumed, only for one
+    // that is sought: alone it would be fetched up to a second later. Without a time limit there
+    // is no answer to wait for, and no error.
+    unsafe rd_kafka_seek_partitions(client.handle, list.pointer, 0)
   }
 
   /// Hands what has arrived to `body`, which takes the messages over.

@@ -53,7 +53,7 @@ package import StreamCore
   package func resume(_ topicPartition: TopicPartition) {
     guard let inbox = inboxes[topicPartition], inbox.isPaused else { return }
     inbox.isPaused = false
-    queue.resume(topicPartition)
+    queue.resume(topicPartition, at: inbox.nextToReceive)
   }
 
   package func poll(timeout: Duration) throws(LogError) -> [RecordBatch] {

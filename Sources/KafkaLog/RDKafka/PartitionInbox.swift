@@ -28,6 +28,19 @@ import StreamCore
 
   var isEmpty: Bool { unsafe head == messages.count }
 
+  /// Behind the last record that came, handed out or not.
+  var nextToReceive: Offset {
+    for index in unsafe (head..<messages.count).reversed() {
+      let message = unsafe messages[index].pointee
+      switch unsafe message.err {
+      case RD_KAFKA_RESP_ERR_NO_ERROR: return unsafe max(position, message.offset + 1)
+      case RD_KAFKA_RESP_ERR__PARTITION_EOF: return unsafe max(position, message.offset)
+      default: continue
+      }
+    }
+    return position
+  }
+
   /// Takes over `message`.
   func add(_ message: Message) { unsafe messages.append(message) }
 
@@ -104,8 +117,10 @@ extension RecordBatch {
   ) {
     var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
     let time = unsafe rd_kafka_message_timestamp(message, &type)
+    // -1 is Kafka's NO_TIMESTAMP, which brokers take from clients as it is.
     var timestamp =
-      type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? nil : Timestamp(milliseconds: time)
+      type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || time == -1
+      ? nil : Timestamp(milliseconds: time)
     scratch.removeAll(keepingCapacity: true)
     var headers: OpaquePointer?
     if unsafe rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR {
