@@ -5,8 +5,17 @@ struct KafkaAdministration: TopicAdministration {
 
   func createTopic(_ name: String, partitions: Int, retention: TopicRetention) throws(LogError) {
     try check(name)
-    try log.control.createTopic(
-      name, partitions: partitions, configuration: retention.configuration)
+    // Since 4.0 a topic refuses by default what is more than an hour ahead of the broker's clock;
+    // event times may be anything. Brokers before 3.6 have no such limit, and not its name.
+    let anyTime = ("message.timestamp.after.max.ms", String(Int64.max))
+    do {
+      try log.control.createTopic(
+        name, partitions: partitions, configuration: retention.configuration + [anyTime])
+    } catch  where error.code == .invalid {
+      try log.control.createTopic(
+        name, partitions: partitions, configuration: retention.configuration)
+    }
+    try log.control.awaitTopic(name)
   }
 
   /// Kafka's rule (org.apache.kafka.common.internals.Topic), so that an answer needs no broker.

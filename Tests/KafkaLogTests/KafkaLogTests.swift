@@ -84,6 +84,26 @@ struct KafkaLogTests {
     }
   }
 
+  @Test(
+    "what a broker refuses for good is an error that says what to change",
+    arguments: [
+      (Int32(10), "'max.message.bytes' is below 'message.max.bytes' (1000000)"),
+      (32, "'message.timestamp.after.max.ms' (1 hour, unless set)"),
+      (87, "a compacted topic takes no record without a key"),
+    ])
+  func refused(error: Int32, reason: String) throws {
+    try withMockLog(topics: ["events": 1]) { log, cluster in
+      cluster.fail(.produce, with: [error])
+      let appender = try log.makeAppender()
+      defer { appender.close() }
+      let refusal = try logError { _ = try appender.append(texts(0..<2), to: "events") }
+      #expect(refusal.code == .recordRejected)
+      #expect(refusal.message.contains(reason), "\(refusal.message)")
+      // The appender goes on all the same.
+      #expect(try appender.append(texts([2]), to: "events").map(\.offset) == [0])
+    }
+  }
+
   @Test("a header name that cannot be sent is refused")
   func headerNames() throws {
     try withMockLog(topics: ["events": 1]) { log, _ in
@@ -113,6 +133,40 @@ struct KafkaLogTests {
         try seen.committed(group: "order-projection", partitions)
           == [partitions[0]: 5, partitions[1]: 1])
       #expect(try seen.committed(group: "other", partitions) == [partitions[1]: 9])
+    }
+  }
+
+  /// LEADER_NOT_AVAILABLE 5, UNKNOWN_TOPIC_OR_PARTITION 3, NOT_LEADER_OR_FOLLOWER 6,
+  /// OFFSET_NOT_AVAILABLE 78; COORDINATOR_LOAD_IN_PROGRESS 14, COORDINATOR_NOT_AVAILABLE 15,
+  /// NOT_COORDINATOR 16. Librdkafka repeats some of them by itself, two or three times.
+  @Test("a leader or coordinator that is just being found is asked again")
+  func passingErrors() throws {
+    try withMockLog(topics: ["events": 1]) { log, cluster in
+      let partition = TopicPartition("events", 0)
+      _ = try log.appendAll(texts(0..<3), to: "events")
+      cluster.fail(.listOffsets, with: [6, 3, 5, 78, 6, 3])
+      #expect(try log.offsets(of: partition) == 0..<3)
+      let groups = try #require(log.groupOffsets)
+      cluster.fail(.findCoordinator, with: [15, 15])
+      cluster.fail(.offsetCommit, with: [14, 14, 14, 14, 16])
+      try groups.commit(group: "g", [partition: 2])
+      cluster.fail(.offsetFetch, with: [14, 14, 14, 14, 16])
+      #expect(try groups.committed(group: "g", [partition]) == [partition: 2])
+    }
+  }
+
+  @Test("a group that has members refuses a commit, and takes one later")
+  func groupWithMembers() throws {
+    try withMockLog(topics: ["events": 1]) { log, cluster in
+      let groups = try #require(log.groupOffsets)
+      let partition = TopicPartition("events", 0)
+      // UNKNOWN_MEMBER_ID.
+      cluster.fail(.offsetCommit, with: [25])
+      let error = try logError { try groups.commit(group: "g", [partition: 1]) }
+      #expect(error.code == .failed)
+      #expect(error.message.contains("Unknown member"))
+      try groups.commit(group: "g", [partition: 2])
+      #expect(try groups.committed(group: "g", [partition]) == [partition: 2])
     }
   }
 

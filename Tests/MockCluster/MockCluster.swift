@@ -60,6 +60,10 @@ public final class MockCluster: @unchecked Sendable {
   public enum Request: Int16, Sendable {
     case produce = 0
     case fetch = 1
+    case listOffsets = 2
+    case offsetCommit = 8
+    case offsetFetch = 9
+    case findCoordinator = 10
   }
 
   /// The next requests of that kind get these broker errors, one each, by their protocol numbers.

@@ -1,4 +1,5 @@
 import CRdKafka
+import Glibc
 import StreamCore
 
 extension KafkaClient {
@@ -29,6 +30,13 @@ extension KafkaClient {
         rd_kafka_event_CreateTopics_result(event), &count)
       return unsafe firstProblem(results, count, action)
     }
+  }
+
+  /// Waits until the cluster's topics include one that was just created: brokers hear of it after
+  /// the controller has answered. Gives up quietly, for it is made.
+  func awaitTopic(_ name: String) throws(LogError) {
+    let deadline = ContinuousClock.now + settings.requestTimeout
+    while try cluster().partitions[name] == nil, .now < deadline { usleep(20_000) }
   }
 
   func deleteTopic(_ name: String) throws(LogError) {

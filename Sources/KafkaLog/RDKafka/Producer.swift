@@ -24,6 +24,12 @@ final class Producer: Sendable {
       .0 != RD_KAFKA_RESP_ERR_NO_ERROR
   }
 
+  /// Gives up all records that wait or are under way; the latter may be in the log all the same.
+  func giveUp() {
+    unsafe rd_kafka_purge(
+      client.handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+  }
+
   /// Hands one record to librdkafka, which copies it; its report goes to `index` of `deliveries`.
   ///
   /// - Throws: ``LogError`` for a record that was not taken, and so gets no report.
@@ -48,19 +54,32 @@ final class Producer: Sendable {
       guard error == RD_KAFKA_RESP_ERR_NO_ERROR else {
         let failure = client.failure(
           error, "append record \(index + 1) of \(deliveries.count) to '\(topic)'")
-        guard failure.code == .recordRejected, error != RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP else {
-          throw failure
-        }
-        throw LogError(
-          .recordRejected,
-          "\(failure.message); the topic's 'max.message.bytes' is below 'message.max.bytes' "
-            + "(\(recordBytesMax)), which may be lowered to it")
+        throw explained(error, failure)
       }
       // An offset of librdkafka's own below zero means that none is known.
       results.append(
         AppendResult(topicPartition: TopicPartition(topic, partition), offset: max(offset, -1)))
     }
     return results
+  }
+
+  private func explained(_ error: rd_kafka_resp_err_t, _ failure: LogError) -> LogError {
+    let reason: String
+    switch error {
+    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+      reason =
+        "the topic's 'message.timestamp.after.max.ms' (1 hour, unless set) or "
+        + "'message.timestamp.before.max.ms' refuses a time so far from the broker's clock; raise it"
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE,
+      RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+      reason =
+        "the topic's 'max.message.bytes' is below 'message.max.bytes' (\(recordBytesMax)), which may "
+        + "be lowered to it"
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+      reason = "a compacted topic takes no record without a key"
+    default: return failure
+    }
+    return LogError(failure.code, "\(failure.message); \(reason)")
   }
 
   private func send(_ record: ProducerRecord, to topic: String, slot: UnsafeMutableRawPointer)
