@@ -7,6 +7,8 @@ final class KafkaAppender: RecordAppender {
     var producer: Producer?
     /// Partition counts of the topics appended to.
     var partitions: [String: Int] = [:]
+    /// When appends give up; `nil` while nobody hurries.
+    var patienceEnds: ContinuousClock.Instant?
   }
   private let log: KafkaLog
   private let state: Mutex<State>
@@ -32,7 +34,7 @@ final class KafkaAppender: RecordAppender {
     } catch {
       refused = error
     }
-    deliveries.wait()
+    wait(for: deliveries, producer)
     do throws(LogError) {
       if let refused { throw refused }
       return try producer.results(deliveries, topic)
@@ -43,6 +45,19 @@ final class KafkaAppender: RecordAppender {
       }
       throw error
     }
+  }
+
+  private func wait(for deliveries: Deliveries, _ producer: Producer) {
+    while !deliveries.wait(atMost: .milliseconds(100)) {
+      guard let limit = state.withLock({ $0.patienceEnds }), .now >= limit else { continue }
+      // Each record given up gets its report.
+      producer.giveUp()
+    }
+  }
+
+  func hurry() {
+    let limit = ContinuousClock.now + log.settings.requestTimeout
+    state.withLock { $0.patienceEnds = $0.patienceEnds ?? limit }
   }
 
   /// The producer, made anew where librdkafka has given the old one up.
@@ -65,22 +80,26 @@ final class KafkaAppender: RecordAppender {
     }
   }
 
+  /// Asks again where the count that is known is not beyond `highest`: topics grow.
+  private func partitionCount(of topic: String, _ producer: Producer, beyond highest: Int)
+    throws(LogError) -> Int
+  {
+    if let known = state.withLock({ $0.partitions[topic] }), known > highest { return known }
+    // Asked of the producer's own client, so that it is connected and knows the leaders: left to
+    // itself it looks for them once a second.
+    guard let asked = try producer.client.cluster().partitions[topic] else {
+      throw .topicMissing(topic, at: log.url)
+    }
+    state.withLock { $0.partitions[topic] = asked }
+    return asked
+  }
+
   /// Finds what can be refused before anything is sent.
   private func check(_ records: [ProducerRecord], _ topic: String, _ producer: Producer)
     throws(LogError)
   {
-    let count: Int
-    if let known = state.withLock({ $0.partitions[topic] }) {
-      count = known
-    } else {
-      // Asked of the producer's own client, so that it is connected and knows the leaders: left to
-      // itself it looks for them once a second.
-      guard let asked = try producer.client.cluster().partitions[topic] else {
-        throw .topicMissing(topic, at: log.url)
-      }
-      state.withLock { $0.partitions[topic] = asked }
-      count = asked
-    }
+    let highest = records.lazy.compactMap(\.partition).max() ?? 0
+    let count = try partitionCount(of: topic, producer, beyond: highest)
     for (index, record) in records.enumerated() {
       for name in record.headers.map(\.name) where name.utf8.count > 65_535 || name.utf8.contains(0)
       {

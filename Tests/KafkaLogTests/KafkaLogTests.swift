@@ -224,6 +224,46 @@ struct UnreachableTests {
     }
   }
 
+  @Test("an append that waits for a broker gives up where its owner hurries")
+  func hurrying() throws {
+    let options = ["projector.request.timeout.ms": "300"]
+    try withMockLog(topics: ["events": 1], options: options) { log, cluster in
+      let appender = try log.makeAppender()
+      defer { appender.close() }
+      _ = try appender.append(texts(0..<3), to: "events")
+      appender.hurry()
+      _ = try appender.append(texts(3..<6), to: "events")
+      cluster.setBrokers(up: false)
+      let error = try logError { _ = try appender.append(texts(6..<9), to: "events") }
+      #expect(error.code == .unreachable)
+      #expect(error.message.contains(log.url))
+    }
+  }
+
+  @Test("what keeps a reader from reading is said until it is over, also with nothing to read")
+  func trouble() throws {
+    let options = ["reconnect.backoff.max.ms": "200"]
+    try withMockLog(topics: ["events": 1], options: options) { log, cluster in
+      let partition = TopicPartition("events", 0)
+      try log.withReader { reader in
+        try reader.assign([partition: 0])
+        _ = try reader.read { $0.atEnd == [partition] }
+        #expect(reader.trouble == nil)
+        cluster.setBrokers(up: false)
+        for _ in 0..<600 where reader.trouble == nil {
+          _ = try reader.poll(timeout: .milliseconds(100))
+        }
+        let trouble = try #require(reader.trouble)
+        #expect(trouble.hasPrefix("no broker of \(log.url) can be reached: "))
+        cluster.setBrokers(up: true)
+        for _ in 0..<600 where reader.trouble != nil {
+          _ = try reader.poll(timeout: .milliseconds(100))
+        }
+        #expect(reader.trouble == nil)
+      }
+    }
+  }
+
   @Test("a broker that goes away while reading is waited for, and read on from")
   func returning() throws {
     let options = ["reconnect.backoff.max.ms": "200"]

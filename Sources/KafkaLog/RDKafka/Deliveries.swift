@@ -63,10 +63,19 @@ import StreamCore
     unsafe pthread_mutex_unlock(mutex)
   }
 
-  func wait() {
+  /// - Returns: whether all reports are there.
+  func wait(atMost limit: Duration) -> Bool {
+    var deadline = timespec()
+    unsafe clock_gettime(CLOCK_REALTIME, &deadline)
+    let nanoseconds = deadline.tv_nsec + Int(limit.millisecondsForC) * 1_000_000
+    deadline.tv_sec += nanoseconds / 1_000_000_000
+    deadline.tv_nsec = nanoseconds % 1_000_000_000
     unsafe pthread_mutex_lock(mutex)
-    while outstanding > 0 { unsafe pthread_cond_wait(condition, mutex) }
-    unsafe pthread_mutex_unlock(mutex)
+    defer { unsafe pthread_mutex_unlock(mutex) }
+    while outstanding > 0 {
+      guard unsafe pthread_cond_timedwait(condition, mutex, &deadline) == 0 else { break }
+    }
+    return outstanding == 0
   }
 
   static func install(on configuration: OpaquePointer) {

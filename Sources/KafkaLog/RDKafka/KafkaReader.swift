@@ -15,6 +15,7 @@ package import StreamCore
   /// Inboxes by librdkafka's topic handle and partition, so that a message needs no name.
   private var routes: [UnsafeRawPointer: [Int32: PartitionInbox]] = unsafe [:]
   private var scratch: [UInt8] = []
+  private var nextLook = ContinuousClock.now
 
   /// Records that came before their partition's position and were not handed out.
   package private(set) var droppedRecords = 0
@@ -70,7 +71,7 @@ package import StreamCore
         queue.client.events.brokerAnswered()
         continue
       }
-      try reportUnreachable()
+      try lookForBrokers()
       return []
     }
   }
@@ -179,18 +180,23 @@ package import StreamCore
         + "are \(range): records are gone, or this is another log than before")
   }
 
-  /// Where the settings ask for it: says that all brokers have been down for long.
-  private func reportUnreachable() throws(LogError) {
-    guard let limit = log.settings.unreachableAfter,
-      let since = queue.client.events.allBrokersDownSince, .now - since >= limit
-    else { return }
-    // Nothing says that brokers came back while there was nothing to read: ask.
-    do {
-      _ = try queue.client.cluster()
-    } catch {
-      throw queue.client.failure(
-        RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "read for \(ContinuousClock.now - since)")
-    }
+  /// Asks now and then whether brokers that were all down are back: where there is nothing to read
+  /// nothing else says so.
+  ///
+  /// - Throws: ``LogError`` with `.unreachable` where the settings ask for it.
+  private func lookForBrokers() throws(LogError) {
+    guard let since = queue.client.events.allBrokersDownSince, .now >= nextLook else { return }
+    nextLook = .now + .seconds(1)
+    guard !queue.client.isConnected(within: .milliseconds(200)) else { return }
+    guard let limit = log.settings.unreachableAfter, .now - since >= limit else { return }
+    throw queue.client.failure(
+      RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "read for \(ContinuousClock.now - since)")
+  }
+
+  package var trouble: String? {
+    guard queue.client.events.allBrokersDownSince != nil else { return nil }
+    let words = queue.client.events.lastWords.map { ": \($0)" } ?? ""
+    return "no broker of \(log.url) can be reached\(words)"
   }
 
   package func wake() { queue.wake() }

@@ -107,7 +107,15 @@ public protocol RecordReader: AnyObject {
   /// Ends a running or the next ``poll(timeout:)``; callable from any thread.
   func wake()
 
+  /// What keeps the log from being read, in words, as of the last ``poll(timeout:)``; `nil` where
+  /// nothing is known to. The reader waits for its end by itself.
+  var trouble: String? { get }
+
   func close()
+}
+
+extension RecordReader {
+  public var trouble: String? { nil }
 }
 
 /// Where a record went.
@@ -129,7 +137,15 @@ public protocol RecordAppender: AnyObject, Sendable {
   ///   where the backend can tell before), `.diskFull`, `.unreachable`.
   func append(_ records: [ProducerRecord], to topic: String) throws(LogError) -> [AppendResult]
 
+  /// The owner wants to end: an append that waits for a broker gives up soon, with
+  /// `.unreachable`. Callable from any thread.
+  func hurry()
+
   func close()
+}
+
+extension RecordAppender {
+  public func hurry() {}
 }
 
 /// Creates and deletes topics.

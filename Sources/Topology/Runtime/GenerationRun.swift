@@ -143,23 +143,28 @@ package final class GenerationRun {
   package func run() throws {
     let publishers = try options.publishes ? makePublishers() : tasks.map { _ in nil }
     let buffers = FetchBuffers(bytesMax: options.bufferBytes)
-    let fetch = FetchLoop(reader: try log.makeReader(options.reader), buffers: buffers)
+    let fetch = FetchLoop(
+      reader: try log.makeReader(options.reader), buffers: buffers, report: report)
+    for publisher in publishers { publisher?.waitForLog = waitForLog }
     let count = max(1, min(options.threads, tasks.count))
-    let groups = GroupProgress(
-      topology.group, log: options.publishes ? log.groupOffsets : nil, report: report)
     var budget = options.budget
     budget.shares *= count
     let loops = (0..<count).map { number in
       let mine = tasks.indices.filter { $0 % count == number }
-      return TaskLoop(
+      let groups = GroupProgress(
+        topology.group, log: options.publishes ? log.groupOffsets : nil, clock: clock,
+        report: report)
+      let loop = TaskLoop(
         mine.map { (tasks[$0], publishers[$0]) }, buffers: buffers, fetch: fetch,
         budget: budget, clock: clock, onCommit: groups.note)
+      return (loop, groups)
     }
-    shared.begin(loops.map(\.wake), loops.map(\.mailbox))
+    shared.begin(
+      loops.map(\.0.wake), loops.map(\.0.mailbox), publishers.compactMap { $0?.hurry })
     let positions = tasks.flatMap(\.inputs).map { ($0.topicPartition, $0.fetchPosition) }
     let start = Dictionary(positions, uniquingKeysWith: min)
     let reading = EngineThread { fetch.run(start) }
-    let threads = loops.dropFirst().enumerated().map { index, loop in
+    let threads = loops.dropFirst().map { loop in
       let boxed = ThreadBound(loop)
       return EngineThread { [shared] in
         Self.drive(boxed.value, shared)
@@ -170,6 +175,20 @@ package final class GenerationRun {
     fetch.stop()
     reading.join()
     if let failure = shared.failure { throw failure }
+  }
+
+  /// What a publisher does about a log that cannot be reached: says so once, and waits.
+  private var waitForLog: @Sendable (LogError) -> Bool {
+    let said = Mutex(false)
+    return { [shared, report] error in
+      let isFirst = said.withLock { said in
+        defer { said = true }
+        return !said
+      }
+      if isFirst { report("outputs wait in the outbox: \(error)") }
+      shared.sleep(.seconds(1))
+      return !shared.isStopped
+    }
   }
 
   /// Runs on threads of its own; ``join()`` ends it.
@@ -241,17 +260,24 @@ package final class GenerationRun {
   /// Lets go of the tasks; with the last reference to one its state is closed.
   package func close() { tasks = [] }
 
-  private static func drive(_ loop: TaskLoop, _ shared: RunState) {
+  private static func drive(_ driven: (loop: TaskLoop, groups: GroupProgress), _ shared: RunState) {
+    let (loop, groups) = driven
     do {
       while !shared.isStopped {
-        if try loop.turn() { continue }
+        let progressed = try loop.turn()
+        try groups.tellWhereDue()
+        if progressed { continue }
         if loop.isAtLimits { break }
         loop.wake.sleep(atMost: .milliseconds(200))
       }
       try loop.finish()
+      try groups.tellAtEnd()
     } catch let error as TaskError where error.code == .recordFailed {
       // What came before the record is whole; its position is to stand right before it.
-      do { try loop.finish() } catch { shared.fail(error) }
+      do {
+        try loop.finish()
+        try groups.tellAtEnd()
+      } catch { shared.fail(error) }
       shared.fail(error)
     } catch {
       shared.fail(error)
@@ -307,12 +333,19 @@ final class RunState: Sendable {
     var hasEnded = false
     var wakes: [WakeUp] = []
     var mailboxes: [Mailbox] = []
+    var hurries: [@Sendable () -> Void] = []
   }
   private let contents = Mutex(Contents())
   private let pause = WakeUp()
 
-  func begin(_ wakes: [WakeUp], _ mailboxes: [Mailbox]) {
-    contents.withLock { ($0.wakes, $0.mailboxes, $0.hasBegun) = (wakes, mailboxes, true) }
+  /// - Parameter hurries: called when the run is to stop.
+  func begin(_ wakes: [WakeUp], _ mailboxes: [Mailbox], _ hurries: [@Sendable () -> Void]) {
+    let isStopped = contents.withLock { contents in
+      (contents.wakes, contents.mailboxes, contents.hurries) = (wakes, mailboxes, hurries)
+      contents.hasBegun = true
+      return contents.isStopped
+    }
+    if isStopped { stop() }
   }
   /// The loops have left their threads.
   func end() { contents.withLock { ($0.hasEnded, $0.mailboxes) = (true, []) } }
@@ -330,10 +363,11 @@ final class RunState: Sendable {
   }
 
   func stop() {
-    let wakes = contents.withLock { contents in
+    let (wakes, hurries) = contents.withLock { contents in
       contents.isStopped = true
-      return contents.wakes
+      return (contents.wakes, contents.hurries)
     }
+    for hurry in hurries { hurry() }
     for wake in wakes { wake.signal() }
     pause.signal()
   }
@@ -349,32 +383,6 @@ struct ThreadBound<Value>: @unchecked Sendable {
   // Invariant: whoever makes the box never touches the value again while that thread runs.
   let value: Value
   init(_ value: Value) { self.value = value }
-}
-
-/// Tells the consumer group how far the state is: information for lag tools, never read back.
-final class GroupProgress: Sendable {
-  private let group: String
-  private let offsets: (any GroupOffsets)?
-
-  private let report: @Sendable (String) -> Void
-
-  init(
-    _ group: String, log offsets: (any GroupOffsets)?, report: @escaping @Sendable (String) -> Void
-  ) {
-    self.group = group
-    self.offsets = offsets
-    self.report = report
-  }
-
-  /// Called after each commit, on the task's thread.
-  func note(_ task: StreamTask) throws {
-    guard let offsets else { return }
-    // Not before the interval is durable: nothing leaves a task earlier.
-    try task.state.makeDurable()
-    do { try offsets.commit(group: group, task.positions) } catch {
-      report("consumer group '\(group)' was not told the positions: \(error)")
-    }
-  }
 }
 
 /// What the tasks answered to one letter.

@@ -20,6 +20,9 @@ package final class OutboxPublisher {
   /// Last number sent, by destination.
   private(set) var sent: [Int64]
   private let recordsMax = 2_000
+  /// Waits for a log that cannot be reached; says whether to go on. `nil`: what happened is thrown.
+  var waitForLog: (@Sendable (LogError) -> Bool)?
+  private var gaveUp = false
 
   /// - Parameter count: partitions of the topology's journal topic for each sub-topology.
   /// - Throws: ``StreamCore/LogError``.
@@ -59,11 +62,17 @@ package final class OutboxPublisher {
     destinations.indices.contains { outbox.lastNumber(numbers[$0]) > sent[$0] }
   }
 
+  /// Ends a wait for the log soon; what was not sent goes at the next start.
+  var hurry: @Sendable () -> Void {
+    guard let appender else { return {} }
+    return { appender.hurry() }
+  }
+
   /// Sends everything up to what the last commit made durable.
   ///
   /// - Throws: ``StreamCore/LogError`` or ``StateStore/StoreError``.
   func publish() throws {
-    while isPending {
+    while isPending, !gaveUp {
       var run: [(topic: String, record: ProducerRecord)] = []
       var upTo = sent
       for (index, destination) in destinations.enumerated() where run.count < recordsMax {
@@ -75,16 +84,25 @@ package final class OutboxPublisher {
         }
       }
       guard !run.isEmpty else { return }
-      if let producer {
-        let mark = PublishedMark(
-          generation: generation,
-          numbers: Dictionary(zip(destinations, upTo), uniquingKeysWith: { _, last in last }))
-        run.append((journal.topic, mark.record(partition: journal.partition)))
-        _ = try producer.commit(run)
-      } else if let appender {
-        for (topic, records) in Self.byTopic(run) { _ = try appender.append(records, to: topic) }
+      do {
+        try send(run, upTo)
+        sent = upTo
+      } catch let error as LogError where error.code == .unreachable {
+        guard let waitForLog else { throw error }
+        gaveUp = !waitForLog(error)
       }
-      sent = upTo
+    }
+  }
+
+  private func send(_ run: [(topic: String, record: ProducerRecord)], _ upTo: [Int64]) throws {
+    if let producer {
+      let mark = PublishedMark(
+        generation: generation,
+        numbers: Dictionary(zip(destinations, upTo), uniquingKeysWith: { _, last in last }))
+      let marked = run + [(journal.topic, mark.record(partition: journal.partition))]
+      _ = try producer.commit(marked)
+    } else if let appender {
+      for (topic, records) in Self.byTopic(run) { _ = try appender.append(records, to: topic) }
     }
   }
 
