@@ -115,6 +115,49 @@ import Testing
     #expect(whole.output == (try run().output))
   }
 
+  private func event(_ number: Int) -> String {
+    """
+    {"key":"o-9","headers":{"eventType":"ORDER_CREATED","schemaVersion":"2","eventId":"r\(number)"},\
+    "value":{"orderId":"o-9","customerId":"c-\(number)","totalAmount":1,"currency":"EUR",\
+    "occurredAt":"2026-01-06T09:00:00Z"}}
+
+    """
+  }
+
+  @Test("brokers that go away are waited for; a stop does not wait for them")
+  func outage() throws {
+    let errors = "\(tool.directory.path)/outage.err"
+    let process = try tool.start(
+      [
+        "run", OrderFixture.topology, "--log", cluster.url, "--state", tool.state,
+        "--set", "kafka.reconnect.backoff.max.ms=200",
+        "--set", "kafka.projector.request.timeout.ms=1000",
+      ], errors: .file(errors))
+    func produceAndAwait(_ number: Int) throws {
+      let position = try tool.succeed(
+        "produce", OrderFixture.topic, "--log", cluster.url, input: event(number))
+      let row = try tool.query(
+        "orders", "get", "o-9", "--wait-for", position.dropLast().description, "--timeout", "60s")
+      #expect(row.output.contains("\"customerId\":\"c-\(number)\""), "\(row)")
+    }
+    func said(_ text: String) throws -> Bool {
+      for _ in 0..<600 {
+        if try String(contentsOfFile: errors, encoding: .utf8).contains(text) { return true }
+        usleep(100_000)
+      }
+      return false
+    }
+    try produceAndAwait(1)
+    cluster.setBrokers(up: false)
+    #expect(try said("reading waits: no broker of \(cluster.url) can be reached: "))
+    cluster.setBrokers(up: true)
+    #expect(try said("reading goes on: the log is back"))
+    try produceAndAwait(2)
+    cluster.setBrokers(up: false)
+    process.kill(SIGTERM)
+    #expect(process.wait() == .exit(0))
+  }
+
   @Test("a missing topic and a broker that is not there are told in time")
   func failures() throws {
     let missing = try tool.run([
