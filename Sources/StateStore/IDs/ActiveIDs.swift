@@ -6,7 +6,7 @@ import CXXHash
 /// arrival, so emptying a bucket breaks no probe sequence. A byte a bucket of the hash, apart from
 /// the positions, tells nearly all other ids without a look at them: most look-ups find nothing
 /// and touch that byte alone.
-struct ActiveIDs {
+struct ActiveIDs: ~Copyable {
   private static let bucketsMin = 64
 
   private(set) var hashes: [Hash128] = []

@@ -4,7 +4,7 @@
 /// first while that is not nearly full, else in the emptier one; where both are full it goes to an
 /// exact set. The first bucket follows the upper bits of the hash, so that ids in their order, as a
 /// segment has them, fill the index from its start to its end.
-struct FingerprintIndex {
+struct FingerprintIndex: ~Copyable {
   private static let slotsPerBucket = 16
   /// Slots of the first bucket that fill before the second one is looked at.
   private static let slotsOfFirst = 12

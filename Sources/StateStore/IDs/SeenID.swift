@@ -69,4 +69,27 @@ struct IDRecord {
 
   let hash: Hash128
   let place: IDPlace
+
+  /// Puts records in the order of their hashes: first by 16 bits of them in one pass, which leaves
+  /// a few together, for hashes are spread evenly.
+  static func sort(_ records: inout [IDRecord]) {
+    var ends = [Int32](repeating: 0, count: 1 << 16)
+    for record in records { ends[Int(record.hash.high >> 48)] += 1 }
+    var end: Int32 = 0
+    for bucket in ends.indices {
+      end += ends[bucket]
+      ends[bucket] = end
+    }
+    var starts = ends
+    var sorted = records
+    for record in records.reversed() {
+      let bucket = Int(record.hash.high >> 48)
+      starts[bucket] -= 1
+      sorted[Int(starts[bucket])] = record
+    }
+    for bucket in ends.indices where ends[bucket] - starts[bucket] > 1 {
+      sorted[Int(starts[bucket])..<Int(ends[bucket])].sort { $0.hash < $1.hash }
+    }
+    records = sorted
+  }
 }

@@ -35,8 +35,8 @@ package final class SeenIDs: StoreParticipant {
   private let maxTimeWord: Int
   private let newestWord: Int
   private let nextWord: Int
-  private struct Hot {
-    var isTouched = false
+  private struct Hot: ~Copyable {
+    var lastUnit = -1
     var active = ActiveIDs()
     /// The places of the active ids that no flush has written yet.
     var pending: [IDPlace] = []
@@ -48,6 +48,8 @@ package final class SeenIDs: StoreParticipant {
   private var committed = 0
   private var segments: [IDSegment] = []
   private var sealed: IDSegment?
+  /// Its ids in order, in which the index takes them from its start to its end.
+  private var sealedHashes: [Hash128] = []
   /// Number and times of the segment that the flush under way seals.
   private var sealing: (Int64, Int64, Int64)?
   private var dropped: [IDSegment] = []
@@ -67,9 +69,9 @@ package final class SeenIDs: StoreParticipant {
     hot.value.fingerprints = try Self.load(tables, segments, room: 0, transaction)
     var loaded = ActiveIDs()
     try tables.forEachActive(transaction) { loaded.append($0.hash) }
-    hot.value.active = loaded
     committed = loaded.count
-    hot.value.committedUnits = loaded.count
+    hot.value.active = loaded
+    hot.value.committedUnits = committed
   }
 
   private static func load(
@@ -125,9 +127,8 @@ package final class SeenIDs: StoreParticipant {
         .failed, "\(count) ids are the limit of one task; give the ids a retention",
         store: "ids")
     }
-    if !hot.value.isTouched {
-      hot.value.isTouched = true
-      interval.touch(index)
+    if interval.isFirstChange(of: index, &hot.value.lastUnit) {
+      hot.value.committedUnits = hot.value.active.count
     }
     hot.value.active.append(hash)
     hot.value.pending.append(IDPlace(offset: offset, valueHash: valueHash, scope: scope))
@@ -148,13 +149,7 @@ package final class SeenIDs: StoreParticipant {
       diskBytes: diskBytes)
   }
 
-  func commitUnit() {
-    hot.value.isTouched = false
-    hot.value.committedUnits = hot.value.active.count
-  }
-
   func rollbackUnit() {
-    hot.value.isTouched = false
     hot.value.pending.removeLast(hot.value.active.count - hot.value.committedUnits)
     hot.value.active.cut(to: hot.value.committedUnits)
   }
@@ -189,7 +184,7 @@ package final class SeenIDs: StoreParticipant {
     var records: [IDRecord] = []
     records.reserveCapacity(hot.value.active.count)
     try tables.forEachActive(transaction) { records.append($0) }
-    records.sort { $0.hash < $1.hash }
+    IDRecord.sort(&records)
     // A flush that is repeated finds the words begun anew already.
     let (number, minTime, maxTime) =
       sealing ?? (words[nextWord], words[minTimeWord], words[maxTimeWord])
@@ -200,6 +195,7 @@ package final class SeenIDs: StoreParticipant {
       hot.value.fingerprints = try Self.load(tables, segments, room: records.count, transaction)
     }
     sealed = segment
+    sealedHashes = records.map(\.hash)
     sealing = (number, minTime, maxTime)
     words[nextWord] = number + 1
     words[minTimeWord] = .max
@@ -224,16 +220,16 @@ package final class SeenIDs: StoreParticipant {
   }
 
   func dropCache() {
-    hot.value.isTouched = false
     hot.value.pending.removeAll(keepingCapacity: true)
   }
 
   func intervalCommitted() {
     if let sealed {
-      for hash in hot.value.active.hashes {
+      for hash in sealedHashes {
         hot.value.fingerprints.insert(hash, segment: sealed.number % Self.segmentsMax)
       }
       segments.append(sealed)
+      sealedHashes = []
       hot.value.active.removeAll()
     }
     for segment in dropped {

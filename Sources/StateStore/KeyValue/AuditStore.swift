@@ -19,12 +19,12 @@ public final class AuditStore: StoreParticipant {
   private let encoding: RowEncoding
   private let nextWord: Int
   private let index: Int32
-  private struct Hot {
+  private struct Hot: ~Copyable {
     var list = ByteList()
     var places: [Place] = []
     /// How many of the list are of finished units.
     var committedUnits = 0
-    var isTouched = false
+    var lastUnit = -1
   }
 
   private let hot = OwnedState(Hot())
@@ -64,9 +64,8 @@ public final class AuditStore: StoreParticipant {
   func append(encodedKey key: [UInt8], sequence: Int64?, value: RawSpan) throws(StoreError) {
     let entry = try space.entry(for: key)
     _ = space.assignNumber(entry)
-    if !hot.value.isTouched {
-      hot.value.isTouched = true
-      interval.touch(index)
+    if interval.isFirstChange(of: index, &hot.value.lastUnit) {
+      hot.value.committedUnits = hot.value.list.count
     }
     hot.value.list.append(tag: encoding.rawValue, value)
     hot.value.places.append(
@@ -75,15 +74,9 @@ public final class AuditStore: StoreParticipant {
     interval.words[nextWord] += 1
   }
 
-  func commitUnit() {
-    hot.value.committedUnits = hot.value.list.count
-    hot.value.isTouched = false
-  }
-
   func rollbackUnit() {
     hot.value.list.cut(to: hot.value.committedUnits)
     hot.value.places.removeLast(hot.value.places.count - hot.value.committedUnits)
-    hot.value.isTouched = false
   }
 
   func flush(_ transaction: Transaction) throws {
@@ -129,7 +122,6 @@ public final class AuditStore: StoreParticipant {
     hot.value.list.removeAll()
     hot.value.places.removeAll(keepingCapacity: true)
     hot.value.committedUnits = 0
-    hot.value.isTouched = false
   }
 
   var dirtyBytes: Int { hot.value.list.bytes * 2 + hot.value.places.count * 300 }

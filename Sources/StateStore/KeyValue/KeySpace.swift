@@ -7,14 +7,14 @@
 final class KeySpace: StoreParticipant {
   static let none: Int64 = -1
 
-  private struct Hot {
+  private struct Hot: ~Copyable {
     var keys = KeyTable()
     /// By entry; ``none`` while the key has no row anywhere.
     var numbers: [Int64] = []
     /// Entries that got their number in this interval.
     var assigned: [Int32] = []
     var assignedInUnit = 0
-    var isTouched = false
+    var lastUnit = -1
   }
 
   private let hot = OwnedState(Hot())
@@ -81,10 +81,7 @@ final class KeySpace: StoreParticipant {
   func assignNumber(_ entry: Int) -> Int64 {
     let number = hot.value.numbers[entry]
     if number != KeySpace.none { return number }
-    if !hot.value.isTouched {
-      hot.value.isTouched = true
-      interval.touch(index)
-    }
+    if interval.isFirstChange(of: index, &hot.value.lastUnit) { hot.value.assignedInUnit = 0 }
     let next = interval.words[nextWord]
     interval.words[nextWord] = next + 1
     hot.value.numbers[entry] = next
@@ -93,18 +90,12 @@ final class KeySpace: StoreParticipant {
     return next
   }
 
-  func commitUnit() {
-    hot.value.assignedInUnit = 0
-    hot.value.isTouched = false
-  }
-
   func rollbackUnit() {
     for _ in 0..<hot.value.assignedInUnit {
       let entry = Int(hot.value.assigned.removeLast())
       hot.value.numbers[entry] = KeySpace.none
     }
     hot.value.assignedInUnit = 0
-    hot.value.isTouched = false
   }
 
   func flush(_ transaction: Transaction) throws {
@@ -130,7 +121,6 @@ final class KeySpace: StoreParticipant {
     hot.value.numbers.removeAll(keepingCapacity: true)
     hot.value.assigned.removeAll(keepingCapacity: true)
     hot.value.assignedInUnit = 0
-    hot.value.isTouched = false
   }
 
   var dirtyBytes: Int {

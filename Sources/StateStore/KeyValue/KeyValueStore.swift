@@ -20,7 +20,7 @@ public final class KeyValueStore<Key: StoreKey, Row> {
     self.core = core
     self.cache = cache
     core.setHooks(
-      commitUnit: { cache.commitUnit() }, rollbackUnit: { cache.rollbackUnit() },
+      rollbackUnit: { cache.rollbackUnit() },
       writeRows: { try cache.writeRows { try serde.serialize($0, into: &$1) } },
       dropCache: { cache.dropCache() }, dirtyRows: { cache.dirtyCount })
   }

@@ -47,7 +47,7 @@ final class RowCache<Row> {
   }
 
   @usableFromInline
-  struct State {
+  struct State: ~Copyable {
     @usableFromInline var slots: [Slot] = []
     /// By slot: apart, so that a look at the slot copies no row.
     @usableFromInline var rows: [Row?] = []
@@ -122,38 +122,50 @@ final class RowCache<Row> {
   /// - Parameter old: the row that was taken out of it.
   @inlinable
   func write(_ slot: Int, _ row: consuming Row?, replacing old: consuming Row?) {
-    core.touch()
+    if core.isFirstChange() { forgetUndo() }
+    var old = consume old
     state.value.slots[slot].hasRow = row != nil
     state.value.rows[slot] = row
     let wasDirty = state.value.slots[slot].dirtyPosition >= 0
     if !wasDirty {
       state.value.slots[slot].dirtyPosition = Int32(truncatingIfNeeded: state.value.dirty.count)
       state.value.dirty.append(Int32(truncatingIfNeeded: slot))
-      if !indexes.isEmpty { noteStored(old) }
+      if !indexes.isEmpty { noteStored(&old) }
     }
     state.value.undo.append(Undo(slot: Int32(truncatingIfNeeded: slot), wasDirty: wasDirty))
     state.value.undoRows.append(old)
   }
 
-  /// Notes what the indexes hold of a row that is about to differ from the stored one.
+  /// Notes what the indexes hold of a row that is about to differ from the stored one; it is as
+  /// before when the call returns.
   @inlinable
-  func noteStored(_ row: borrowing Row?) {
+  func noteStored(_ stored: inout Row?) {
+    var row: Row?
+    swap(&row, &stored)
+    guard let taken = consume row else { return noteNothingStored() }
     // Taken out while the components' closures run.
     var bytes: [UInt8] = []
     swap(&bytes, &state.value.storedBytes)
     for position in indexes.indices {
       let start = bytes.count
-      var first = -1
-      if let row = copy row { first = indexes[position].append(row, to: &bytes) }
+      let first = indexes[position].append(taken, to: &bytes)
       if first < 0 { bytes.removeLast(bytes.count - start) }
       state.value.stored.append(
         StoredEntry(firstEnd: first < 0 ? -1 : first - start, end: bytes.count))
     }
     swap(&bytes, &state.value.storedBytes)
+    stored = consume taken
   }
 
   @inlinable
-  func commitUnit() {
+  func noteNothingStored() {
+    let end = state.value.storedBytes.count
+    for _ in indexes.indices { state.value.stored.append(StoredEntry(firstEnd: -1, end: end)) }
+  }
+
+  /// What the units before did is final.
+  @inlinable
+  func forgetUndo() {
     // A unit has few changes, and dropping one at a time is much cheaper than a range.
     while !state.value.undo.isEmpty {
       state.value.undo.removeLast()
@@ -183,34 +195,46 @@ final class RowCache<Row> {
   @inline(__always)
   func writeRows(_ encode: (Row, inout [UInt8]) throws -> Void) throws {
     if state.value.dirty.isEmpty { return }
-    let (slots, rows) = (state.value.slots, state.value.rows)
-    let entries = state.value.dirty.map { slots[Int($0)].entry }
     var bytes: [UInt8] = []
-    for entry in try core.order(entries) {
+    for entry in try core.order(state.value.dirty.map { state.value.slots[Int($0)].entry }) {
       let slot = Int(state.value.slotOfEntry[Int(entry)]) - 1
-      let position = Int(slots[slot].dirtyPosition) * indexes.count
-      if let row = rows[slot] {
-        core.beginValue(Int(entry), &bytes)
-        try encode(row, &bytes)
-        try core.putValue(Int(entry), bytes)
-        for index in indexes.indices {
-          let arena = unsafe core.indexes[index].arena.pointer
-          let start = unsafe arena.pointee.count
-          let first = unsafe indexes[index].append(row, to: &arena.pointee)
-          noteDifference(position + index, index, Int(entry), start, first)
+      // Moved out and in again, as everywhere: a copy counts references.
+      if let row = take(slot) {
+        do { try writeRow(row, Int(entry), slot, &bytes, encode) } catch {
+          putBack(slot, consume row)
+          throw error
         }
+        putBack(slot, consume row)
         continue
       }
-      if slots[slot].existed { try core.deleteValue(Int(entry)) }
+      if state.value.slots[slot].existed { try core.deleteValue(Int(entry)) }
       for index in indexes.indices {
         let start = core.indexes[index].arena.value.count
-        noteDifference(position + index, index, Int(entry), start, -1)
+        noteDifference(slot, index, Int(entry), start, -1)
       }
     }
   }
 
   @inlinable
-  func noteDifference(_ place: Int, _ index: Int, _ entry: Int, _ start: Int, _ first: Int) {
+  @inline(__always)
+  func writeRow(
+    _ row: borrowing Row, _ entry: Int, _ slot: Int, _ bytes: inout [UInt8],
+    _ encode: (Row, inout [UInt8]) throws -> Void
+  ) throws {
+    core.beginValue(entry, &bytes)
+    try encode(row, &bytes)
+    try core.putValue(entry, bytes)
+    for index in indexes.indices {
+      let arena = unsafe core.indexes[index].arena.pointer
+      let start = unsafe arena.pointee.count
+      let first = unsafe indexes[index].append(row, to: &arena.pointee)
+      noteDifference(slot, index, entry, start, first)
+    }
+  }
+
+  @inlinable
+  func noteDifference(_ slot: Int, _ index: Int, _ entry: Int, _ start: Int, _ first: Int) {
+    let place = Int(state.value.slots[slot].dirtyPosition) * indexes.count + index
     let storedStart = place == 0 ? 0 : Int(state.value.stored[place - 1].end)
     let stored = state.value.stored[place]
     core.noteDifference(

@@ -17,7 +17,6 @@ public enum RowEncoding: UInt8, Sendable, Hashable {
 
 /// The part of a store's cache that knows the type of its rows, as its core drives it.
 struct RowHooks {
-  var commitUnit: () -> Void
   var rollbackUnit: () -> Void
   var writeRows: () throws -> Void
   var dropCache: () -> Void
@@ -37,7 +36,7 @@ final class RowCore: StoreParticipant {
   private let rowsWord: Int
   private let index: Int32
   private var hooks: RowHooks?
-  private let isTouched = OwnedState(false)
+  private let lastUnit = OwnedState(-1)
 
   private struct Writing: ~Copyable {
     /// On the table of rows, while a flush lasts.
@@ -67,13 +66,12 @@ final class RowCore: StoreParticipant {
 
   @usableFromInline
   func setHooks(
-    commitUnit: @escaping () -> Void, rollbackUnit: @escaping () -> Void,
-    writeRows: @escaping () throws -> Void, dropCache: @escaping () -> Void,
-    dirtyRows: @escaping () -> Int
+    rollbackUnit: @escaping () -> Void, writeRows: @escaping () throws -> Void,
+    dropCache: @escaping () -> Void, dirtyRows: @escaping () -> Int
   ) {
     hooks = RowHooks(
-      commitUnit: commitUnit, rollbackUnit: rollbackUnit, writeRows: writeRows,
-      dropCache: dropCache, dirtyRows: dirtyRows)
+      rollbackUnit: rollbackUnit, writeRows: writeRows, dropCache: dropCache,
+      dirtyRows: dirtyRows)
   }
 
   @usableFromInline var rowCount: Int { Int(interval.words[rowsWord]) }
@@ -89,12 +87,9 @@ final class RowCore: StoreParticipant {
   @usableFromInline
   func removeRow() { interval.words[rowsWord] -= 1 }
 
+  /// To be asked before each change of a row: whether it is the unit's first one here.
   @usableFromInline
-  func touch() {
-    if isTouched.value { return }
-    isTouched.value = true
-    interval.touch(index)
-  }
+  func isFirstChange() -> Bool { interval.isFirstChange(of: index, &lastUnit.value) }
 
   /// The stored row of an entry without its encoding byte, in the map: to be decoded at once.
   @usableFromInline
@@ -128,15 +123,7 @@ final class RowCore: StoreParticipant {
     return unsafe UnsafeRawBufferPointer(rebasing: found[content...])
   }
 
-  func commitUnit() {
-    isTouched.value = false
-    hooks?.commitUnit()
-  }
-
-  func rollbackUnit() {
-    isTouched.value = false
-    hooks?.rollbackUnit()
-  }
+  func rollbackUnit() { hooks?.rollbackUnit() }
 
   func flush(_ transaction: Transaction) throws {
     // A flush that failed is repeated whole.
@@ -151,7 +138,6 @@ final class RowCore: StoreParticipant {
   func close() { hooks = nil }
 
   func dropCache() {
-    isTouched.value = false
     if isClustered { space.dropCache() }
     hooks?.dropCache()
   }

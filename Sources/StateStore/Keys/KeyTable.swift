@@ -1,7 +1,7 @@
 /// The distinct keys of one commit interval, each with a dense number: an arena of bytes beside an
 /// open-addressed table, so that a key costs no allocation of its own.
 @usableFromInline
-struct KeyTable {
+struct KeyTable: ~Copyable {
   private var arena: [UInt8] = []
   /// Where each entry ends in the arena; it begins where the one before ends.
   private var ends: [Int] = []

@@ -1,3 +1,4 @@
+import CLMDB
 import Glibc
 
 /// The two files of an environment that is being opened, and what LMDB takes for granted of them

@@ -37,7 +37,7 @@ package final class EntryStore: StoreParticipant {
   private let countWord: Int
   private let bytesWord: Int
   private let index: Int32
-  private var isTouched = false
+  private var lastUnit = -1
   private var inserted: [Int64: Entry] = [:]
   private var insertedByGroup: [Hash128: [Int64]] = [:]
   private var insertedByID: [Hash128: [Int64]] = [:]
@@ -71,10 +71,9 @@ package final class EntryStore: StoreParticipant {
   /// Whether an entry's record has this id.
   package func contains(id: Hash128) -> Bool { ids.count(id) > 0 }
 
-  private func touch() {
-    if isTouched { return }
-    isTouched = true
-    interval.touch(index)
+  private func beginChange() {
+    guard interval.isFirstChange(of: index, &lastUnit) else { return }
+    unit.removeAll(keepingCapacity: true)
   }
 
   /// Adds an entry at the end of its group.
@@ -82,7 +81,7 @@ package final class EntryStore: StoreParticipant {
   /// - Returns: its number.
   @discardableResult
   package func insert(group: [UInt8], idHash: Hash128, _ bytes: RawSpan) -> Int64 {
-    touch()
+    beginChange()
     interval.words[nextWord] += 1
     let content = unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
     let entry = Entry(
@@ -101,7 +100,7 @@ package final class EntryStore: StoreParticipant {
   @discardableResult
   package func delete(_ number: Int64) throws(StoreError) -> Bool {
     guard let entry = try entry(number) else { return false }
-    touch()
+    beginChange()
     let wasCached = inserted[number] != nil
     if wasCached { removeCached(entry) } else { deleted[number] = entry }
     unit.append(.deleted(entry, wasCached: wasCached))
@@ -187,13 +186,7 @@ package final class EntryStore: StoreParticipant {
     return numbers
   }
 
-  func commitUnit() {
-    isTouched = false
-    unit.removeAll(keepingCapacity: true)
-  }
-
   func rollbackUnit() {
-    isTouched = false
     for change in unit.reversed() {
       switch change {
       case .inserted(let number):
@@ -216,7 +209,6 @@ package final class EntryStore: StoreParticipant {
   }
 
   func dropCache() {
-    isTouched = false
     inserted.removeAll(keepingCapacity: true)
     insertedByGroup.removeAll(keepingCapacity: true)
     insertedByID.removeAll(keepingCapacity: true)

@@ -8,7 +8,7 @@ package final class Journal: StoreParticipant {
   private let interval: Interval
   private let list: NumberedList
   private let index: Int32
-  private var isTouched = false
+  private var lastUnit = -1
 
   init(_ interval: Interval, index: Int) throws(StoreError) {
     self.interval = interval
@@ -18,10 +18,8 @@ package final class Journal: StoreParticipant {
       words: interval.words)
   }
 
-  private func touch() {
-    if isTouched { return }
-    isTouched = true
-    interval.touch(index)
+  private func beginChange() {
+    if interval.isFirstChange(of: index, &lastUnit) { list.beginUnit() }
   }
 
   /// Appends an entry.
@@ -29,7 +27,7 @@ package final class Journal: StoreParticipant {
   /// - Returns: its number.
   @discardableResult
   package func append(_ bytes: RawSpan) -> Int64 {
-    touch()
+    beginChange()
     return list.append(bytes)
   }
 
@@ -38,7 +36,7 @@ package final class Journal: StoreParticipant {
 
   /// Deletes the entries before `number`, with the interval's commit.
   package func trim(before number: Int64) throws(StoreError) {
-    touch()
+    beginChange()
     try interval.reading { transaction throws(StoreError) in
       try list.trim(upTo: number - 1, transaction)
     }
@@ -52,20 +50,13 @@ package final class Journal: StoreParticipant {
     ).map { Entry(number: $0.number, bytes: $0.bytes) }
   }
 
-  func commitUnit() {
-    isTouched = false
-    list.commitUnit()
-  }
-
   func rollbackUnit() {
-    isTouched = false
     list.rollbackUnit()
   }
 
   func flush(_ transaction: Transaction) throws { try list.flush(transaction) }
 
   func dropCache() {
-    isTouched = false
     list.dropCache()
   }
 

@@ -88,7 +88,8 @@ final class NumberedList {
     return entries
   }
 
-  func commitUnit() { committedUnits = list.count }
+  /// What was appended so far stays.
+  func beginUnit() { committedUnits = list.count }
 
   func rollbackUnit() { list.cut(to: committedUnits) }
 

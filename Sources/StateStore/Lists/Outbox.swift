@@ -11,7 +11,7 @@ package final class Outbox: StoreParticipant {
   private var lists: [NumberedList] = []
   package private(set) var destinations: [String] = []
   private let index: Int32
-  private var isTouched = false
+  private var lastUnit = -1
 
   init(_ interval: Interval, index: Int) throws(StoreError) {
     self.interval = interval
@@ -38,17 +38,16 @@ package final class Outbox: StoreParticipant {
     return destinations.count - 1
   }
 
-  private func touch() {
-    if isTouched { return }
-    isTouched = true
-    interval.touch(index)
+  private func beginChange() {
+    guard interval.isFirstChange(of: index, &lastUnit) else { return }
+    for list in lists { list.beginUnit() }
   }
 
   /// Appends a record.
   ///
   /// - Returns: its number, one more than the one before it to this destination.
   package func append(_ destination: Int, _ bytes: RawSpan) -> Int64 {
-    touch()
+    beginChange()
     return lists[destination].append(bytes)
   }
 
@@ -61,7 +60,7 @@ package final class Outbox: StoreParticipant {
 
   /// Deletes the records up to `number`, with the interval's commit.
   package func trim(_ destination: Int, upTo number: Int64) throws(StoreError) {
-    touch()
+    beginChange()
     try interval.reading { transaction throws(StoreError) in
       try lists[destination].trim(upTo: number, transaction)
     }
@@ -77,13 +76,7 @@ package final class Outbox: StoreParticipant {
     ).map { Entry(number: $0.number, bytes: $0.bytes) }
   }
 
-  func commitUnit() {
-    isTouched = false
-    for list in lists { list.commitUnit() }
-  }
-
   func rollbackUnit() {
-    isTouched = false
     for list in lists { list.rollbackUnit() }
   }
 
@@ -92,7 +85,6 @@ package final class Outbox: StoreParticipant {
   }
 
   func dropCache() {
-    isTouched = false
     for list in lists { list.dropCache() }
   }
 

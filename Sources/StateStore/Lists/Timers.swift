@@ -29,7 +29,7 @@ package final class Timers: StoreParticipant {
   private let table: Table
   private let countWord: Int
   private let index: Int32
-  private var isTouched = false
+  private var lastUnit = -1
   /// Set (true) or deleted (false) in this interval.
   private var overlay: [[UInt8]: Bool] = [:]
   /// Keys that were set; those deleted since are dropped when they come up.
@@ -78,10 +78,7 @@ package final class Timers: StoreParticipant {
   }
 
   private func change(_ timer: [UInt8], to set: Bool) {
-    if !isTouched {
-      isTouched = true
-      interval.touch(index)
-    }
+    if interval.isFirstChange(of: index, &lastUnit) { unit.removeAll(keepingCapacity: true) }
     unit.append(Change(timer: timer, old: overlay[timer]))
     overlay[timer] = set
     interval.words[countWord] += set ? 1 : -1
@@ -132,13 +129,7 @@ package final class Timers: StoreParticipant {
     }
   }
 
-  func commitUnit() {
-    isTouched = false
-    unit.removeAll(keepingCapacity: true)
-  }
-
   func rollbackUnit() {
-    isTouched = false
     for change in unit.reversed() {
       overlay[change.timer] = change.old
       if change.old == true { heap.push(change.timer) }
@@ -162,7 +153,6 @@ package final class Timers: StoreParticipant {
   }
 
   func dropCache() {
-    isTouched = false
     overlay.removeAll(keepingCapacity: true)
     heap.removeAll()
     unit.removeAll(keepingCapacity: true)

@@ -6,8 +6,13 @@ final class Interval {
   let words: Words
   private var transaction: WriteTransaction?
   private var open: Transaction?
-  /// The participants that the unit has touched.
-  private let touchedLog = OwnedState(UnitLog<Int32>())
+  private struct Unit: ~Copyable {
+    /// Rises by one a unit.
+    var number = 0
+    /// The participants that it has changed.
+    var participants = UnitLog<Int32>()
+  }
+  private let unit = OwnedState(Unit())
   /// Whether something of the interval is in the transaction alone.
   var isSpilled = false
   /// Whether the flush under way ends the interval.
@@ -20,14 +25,31 @@ final class Interval {
 
   var isOpen: Bool { open != nil }
 
-  /// Notes a participant whose unit is to be ended with the others'.
-  func touch(_ participant: Int32) { touchedLog.value.append(participant) }
-
-  var touched: UnitLog<Int32> {
-    _read { yield touchedLog.value }
+  /// Notes that the unit changes a participant: to be asked before each change.
+  ///
+  /// Units end without a word to those they changed, for a unit is a record and there are many: a
+  /// participant forgets what it noted of one when the next change comes.
+  ///
+  /// - Parameter last: the participant's own note of the last unit that changed it.
+  /// - Returns: whether it is the unit's first change there; what the units before did is final.
+  @inline(__always)
+  func isFirstChange(of participant: Int32, _ last: inout Int) -> Bool {
+    if last == unit.value.number { return false }
+    last = unit.value.number
+    unit.value.participants.append(participant)
+    return true
   }
 
-  func clearTouched() { touchedLog.value.clear() }
+  /// The participants that the unit has changed.
+  var changed: UnitLog<Int32> {
+    _read { yield unit.value.participants }
+  }
+
+  /// What the unit did is final, or taken back.
+  func endUnit() {
+    unit.value.number += 1
+    unit.value.participants.clear()
+  }
 
   /// The interval's transaction; stores read through it.
   var operations: Transaction {

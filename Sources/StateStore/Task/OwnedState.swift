@@ -33,7 +33,7 @@ struct OwnedState<Value: ~Copyable>: ~Copyable {
 /// What a unit notes to take it back: cleared once a unit, so clearing keeps the elements and
 /// costs a store.
 @usableFromInline
-struct UnitLog<Element: BitwiseCopyable> {
+struct UnitLog<Element: BitwiseCopyable>: ~Copyable {
   private var elements: [Element] = []
   private(set) var count = 0
 

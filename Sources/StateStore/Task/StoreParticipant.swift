@@ -3,9 +3,7 @@
 /// What an interval wrote stays in the store's cache until ``intervalCommitted()``, so a flush that
 /// failed for want of space is repeated from it.
 protocol StoreParticipant: AnyObject {
-  /// Makes the unit's changes part of the interval.
-  func commitUnit()
-  /// Takes the unit's changes back.
+  /// Takes the unit's changes back, if ``Interval/isFirstChange(of:_:)`` was told of any.
   func rollbackUnit()
   /// Writes the interval's changes; without effect on what is cached.
   func flush(_ transaction: Transaction) throws

@@ -239,7 +239,7 @@ package final class TaskState {
       participant.intervalCommitted()
       participant.dropCache()
     }
-    interval.clearTouched()
+    interval.endUnit()
   }
 
   private func flush() throws {
@@ -261,7 +261,7 @@ package final class TaskState {
       participant.dropCache()
       participant.intervalAborted()
     }
-    interval.clearTouched()
+    interval.endUnit()
   }
 
   /// Gives back the memory that the largest interval so far left with LMDB, unless somebody in this
@@ -276,19 +276,16 @@ package final class TaskState {
   /// Makes the unit's changes part of the interval.
   package func commitUnit() {
     words.commitUnit()
-    let count = interval.touched.count
-    if count == 0 { return }
-    for position in 0..<count { participants.value[Int(interval.touched[position])].commitUnit() }
-    interval.clearTouched()
+    interval.endUnit()
   }
 
   /// Takes the unit's changes back, in every store.
   package func rollbackUnit() {
     words.rollbackUnit()
-    for position in 0..<interval.touched.count {
-      participants.value[Int(interval.touched[position])].rollbackUnit()
+    for position in 0..<interval.changed.count {
+      participants.value[Int(interval.changed[position])].rollbackUnit()
     }
-    interval.clearTouched()
+    interval.endUnit()
   }
 
   /// An estimate of the memory that the interval holds and its commit will take.
@@ -299,7 +296,7 @@ package final class TaskState {
   /// - Throws: ``StoreError``: `intervalLost` for a full map or disk: ``abort()``, and take the
   ///   interval's records again.
   package func spill() throws {
-    precondition(interval.touched.isEmpty, "the caches spill between units")
+    precondition(interval.changed.isEmpty, "the caches spill between units")
     do {
       try flush()
     } catch let error as StoreError where error.code == .mapFull {

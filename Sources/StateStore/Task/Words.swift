@@ -8,7 +8,7 @@ package final class Words {
     let old: Int64
   }
 
-  private struct Hot {
+  private struct Hot: ~Copyable {
     var values: [Int64] = []
     var unit = UnitLog<Change>()
   }

@@ -33,7 +33,7 @@ extension StreamsBuilder {
       assembly in
       let next = assembly.output(of: output)
       let reader = format.makeReader(paths: declaration.paths)
-      let upcasting = UpcastChain<Format, Event>(format)
+      let upcasting = UpcastChain<Format, Event>(format, handlers)
       return EventSource(
         declaration, assembly: assembly,
         probe: { batch, value, source, context in
@@ -53,7 +53,7 @@ extension StreamsBuilder {
             if route.version == versions[route.handler] {
               try next(key, try decoders[route.handler](payload, context))
             } else {
-              try upcasting.run(payload, from: route.version, handlers[route.handler]) { latest in
+              try upcasting.run(payload, from: route.version, handler: route.handler) { latest in
                 try next(key, try decoders[route.handler](latest, context))
               }
             }
