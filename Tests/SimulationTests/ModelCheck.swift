@@ -34,26 +34,34 @@ struct ModelCheck {
           try driver.run()
           interpreter.run()
           isComparable = true
+        case .advance(let milliseconds):
+          driver.clock.advance(by: .milliseconds(milliseconds))
+          interpreter.advance(by: milliseconds)
+          continue
         case .restart:
           try driver.run()
           try driver.crash()
           interpreter.run()
+          interpreter.restart()
           isComparable = true
         case .crash where plan.waitsBeforeRetries:
           // A wait commits what came before it: what the outside remembers cannot be taken back.
           try driver.run()
           try driver.crash()
           interpreter.run()
+          interpreter.restart()
           isComparable = true
         case .crash(let records):
           let memory = engineCode.memory
           try driver.process(records)
           try driver.crash()
           engineCode.memory = memory
+          interpreter.restart()
           (isComparable, hasCrashed) = (false, true)
         case .retryDeadLetters:
           try driver.retryDeadLetters()
           interpreter.retryDeadLetters()
+          interpreter.run()
         }
         guard isComparable else { continue }
         guard interpreter.fatesAddUp else { return ["round \(number): the model's fates differ"] }

@@ -16,7 +16,8 @@ struct ModelTopology {
     for (number, source) in plan.sources.enumerated() {
       streams[number] = builder.events(
         source.topic, format: JSONFormat(), types: types(source.unknownType),
-        eventTime: source.eventTime, policies: source.policies)
+        eventTime: source.eventTime, policies: source.policies,
+        idle: .milliseconds(source.idle))
     }
     for node in plan.nodes {
       guard let input = streams[node.input] else {

@@ -18,10 +18,12 @@ final class SnapshotSite {
   private var random: SplitMix64
   private var sent = 0
   private let version: Int
+  private let idle: Duration
 
-  init(seed: UInt64 = 1, version: Int = 1) throws {
+  init(seed: UInt64 = 1, version: Int = 1, idle: Duration = .zero) throws {
     random = SplitMix64(seed: seed)
     self.version = version
+    self.idle = idle
     for topic in ["left", "right"] {
       try log.administration?.createTopic(topic, partitions: 2, retention: TopicRetention())
     }
@@ -34,8 +36,8 @@ final class SnapshotSite {
 
   func topology(version: Int? = nil) throws -> Topology {
     let builder = StreamsBuilder("kept")
-    let left = builder.stream("left", key: StringSerde(), value: StringSerde())
-    let right = builder.stream("right", key: StringSerde(), value: StringSerde())
+    let left = builder.stream("left", key: StringSerde(), value: StringSerde(), idle: idle)
+    let right = builder.stream("right", key: StringSerde(), value: StringSerde(), idle: idle)
     let processed = processed
     left.merge(right, named: "both")
       .filter(named: "not-ignored", version: version ?? self.version) { _, value in

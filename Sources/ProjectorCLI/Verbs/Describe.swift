@@ -58,6 +58,7 @@ struct Describe: Verb {
     case .source(let topic):
       object.add("kind", "source")
       object.add("topic", topic)
+      object.add("idle", (topology.idle(of: topic) ?? .zero).text)
     case .processor(let word): object.add("kind", word)
     case .sink(let topic):
       object.add("kind", "sink")

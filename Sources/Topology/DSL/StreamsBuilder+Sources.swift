@@ -11,19 +11,22 @@ extension StreamsBuilder {
   ///   - idScope: topics with the same scope share their event ids; each has its own otherwise.
   ///   - compacted: declares that the topic loses superseded records, so that missing ones are
   ///     no loss; a rebuild then ends at the same rows only if those do not depend on them.
+  ///   - idle: how long, by the wall clock, a task waits at the topic's end for a record that comes
+  ///     before those of its other topics, in milliseconds at least; without it a record that is
+  ///     there goes first. What it decides is journaled.
   @inlinable
   public func events<Format: DocumentFormat, Event>(
     _ topic: String, format: Format, types: EventTypes<Format.Reader.Document, Event>,
     envelope: Envelope = .flat, eventTime: EventTime = .recordTimestamp,
     policies: SourcePolicies = SourcePolicies(), seenIDs: SeenIDRetention = .forever,
-    idScope: String? = nil, compacted: Bool = false, file: StaticString = #fileID,
-    line: UInt = #line
+    idScope: String? = nil, compacted: Bool = false, idle: Duration = .zero,
+    file: StaticString = #fileID, line: UInt = #line
   ) -> KStream<String, Event> {
     let location = "\(file):\(line)"
     let declaration = declareEvents(
       topic, format: format.name, types: types.table, problems: types.problems,
       signature: types.signature, envelope: envelope, eventTime: eventTime, policies: policies,
-      seenIDs: seenIDs, idScope: idScope, compacted: compacted, at: location)
+      seenIDs: seenIDs, idScope: idScope, compacted: compacted, idle: idle, at: location)
     let output = Port<String, Event>()
     let handlers = types.handlers
     // Apart, so that the common case copies no whole handler.
@@ -67,16 +70,16 @@ extension StreamsBuilder {
   func declareEvents(
     _ topic: String, format: String, types: EventTypeTable, problems: [String], signature: String,
     envelope: Envelope, eventTime: EventTime, policies: SourcePolicies, seenIDs: SeenIDRetention,
-    idScope: String?, compacted: Bool, at location: String
+    idScope: String?, compacted: Bool, idle: Duration, at location: String
   ) -> EventSourceDeclaration {
-    checkTopic(topic, at: location)
     for problem in problems { report(problem, at: location) }
     if types.entries.isEmpty && !types.takesAny {
       report("source '\(topic)' has no event types; declare `on` or `onAny`", at: location)
     }
     add(
       source: SourceDescription(
-        topic: topic, eventID: envelope.eventID.map(\.description), isCompacted: compacted))
+        topic: topic, eventID: envelope.eventID.map(\.description), isCompacted: compacted,
+        idle: idle), at: location)
     return EventSourceDeclaration(
       topic: topic, envelope: envelope, eventTime: eventTime, policies: policies,
       seenIDs: seenIDs, idScope: idScope ?? topic, types: types)
@@ -107,11 +110,12 @@ extension StreamsBuilder {
   public func stream<Key, Value>(
     _ topic: String, key: some Serde<Key>, value: some Serde<Value>,
     policies: SourcePolicies = SourcePolicies(), seenIDs: SeenIDRetention = .forever,
-    compacted: Bool = false, file: StaticString = #fileID, line: UInt = #line
+    compacted: Bool = false, idle: Duration = .zero, file: StaticString = #fileID,
+    line: UInt = #line
   ) -> KStream<Key, Value> {
     plainStream(
       topic, key: key, valueName: value.name, policies: policies, seenIDs: seenIDs,
-      compacted: compacted, at: "\(file):\(line)"
+      compacted: compacted, idle: idle, at: "\(file):\(line)"
     ) { bytes in
       guard let bytes else { throw SerdeError("the value is null; read it as an optional") }
       return try value.deserialize(bytes.span.bytes)
@@ -122,11 +126,12 @@ extension StreamsBuilder {
   public func stream<Key, Row>(
     _ topic: String, key: some Serde<Key>, optional value: some Serde<Row>,
     policies: SourcePolicies = SourcePolicies(), seenIDs: SeenIDRetention = .forever,
-    compacted: Bool = false, file: StaticString = #fileID, line: UInt = #line
+    compacted: Bool = false, idle: Duration = .zero, file: StaticString = #fileID,
+    line: UInt = #line
   ) -> KStream<Key, Row?> {
     plainStream(
       topic, key: key, valueName: "optional \(value.name)", policies: policies, seenIDs: seenIDs,
-      compacted: compacted, at: "\(file):\(line)"
+      compacted: compacted, idle: idle, at: "\(file):\(line)"
     ) { bytes in
       guard let bytes else { return nil }
       return try value.deserialize(bytes.span.bytes)
@@ -135,17 +140,17 @@ extension StreamsBuilder {
 
   private func plainStream<Key, Value>(
     _ topic: String, key: some Serde<Key>, valueName: String, policies: SourcePolicies,
-    seenIDs: SeenIDRetention, compacted: Bool, at location: String,
+    seenIDs: SeenIDRetention, compacted: Bool, idle: Duration, at location: String,
     _ decode: @escaping @Sendable (ArraySlice<UInt8>?) throws -> Value
   ) -> KStream<Key, Value> {
-    checkTopic(topic, at: location)
     let envelope = Envelope(
       eventID: [.header("eventId"), .position], eventType: [.header("eventType")],
       schemaVersion: [.header("schemaVersion")], aggregateID: [], aggregateType: [],
       sequenceNumber: [], occurredAt: [], correlationID: [.header("correlationId")])
     add(
       source: SourceDescription(
-        topic: topic, eventID: envelope.eventID.map(\.description), isCompacted: compacted))
+        topic: topic, eventID: envelope.eventID.map(\.description), isCompacted: compacted,
+        idle: idle), at: location)
     let output = Port<Key, Value>()
     let id = add(
       .source(topic: topic), named: operatorName("source", given: nil), inputs: [],

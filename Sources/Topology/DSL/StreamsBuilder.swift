@@ -102,7 +102,13 @@ public final class StreamsBuilder {
     String(word.flatMap { $0.isUppercase ? "-" + $0.lowercased() : String($0) })
   }
 
-  func add(source: SourceDescription) { sources.append(source) }
+  func add(source: SourceDescription, at location: String) {
+    checkTopic(source.topic, at: location)
+    if source.idle < .zero {
+      report("source '\(source.topic)' is idle after less than no time; correct it", at: location)
+    }
+    sources.append(source)
+  }
 
   @usableFromInline
   func add(store: any StoreDeclaration, at location: String) {

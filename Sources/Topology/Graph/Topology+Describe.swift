@@ -15,6 +15,9 @@ extension Topology {
           }
         lines.append("    \(head)")
         for trait in node.traits { lines.append("      \(trait)") }
+        if case .source(let topic) = node.kind, let idle = idle(of: topic), idle > .zero {
+          lines.append("      idle: \(idle.text)")
+        }
         if case .sink = node.kind {} else { lines.append("      --> \(list(consumers(of: id)))") }
         if case .source = node.kind {
         } else {
@@ -55,6 +58,11 @@ extension Topology {
       for store in node.stores { lines.append("  n\(node.id) --- s_\(store)[(\"\(store)\")]") }
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// The declared idle time of a source; `nil` for a topic that none reads.
+  package func idle(of topic: String) -> Duration? {
+    sources.first { $0.topic == topic }?.idle
   }
 
   private func consumers(of id: Int) -> [String] {

@@ -67,4 +67,6 @@ public struct SourceDescription: Hashable, Sendable {
   public let eventID: [String]
   /// Whether the topic is declared to be compacted, so that missing records are no loss.
   public let isCompacted: Bool
+  /// How long a task waits at the topic's end for a record before it goes on with other topics.
+  public let idle: Duration
 }

@@ -104,7 +104,7 @@ package final class GenerationRun {
     let shared = shared
     let task = try StreamTask(
       topology, sub, partition: partition, state: state, limits: options.limits,
-      replay: options.replay[TaskName(subTopology: sub.id, partition: partition)],
+      replay: options.replay[TaskName(subTopology: sub.id, partition: partition)], clock: clock,
       retryWait: { shared.sleep($0) }, log: report)
     for input in task.inputs { try prepare(input, of: task) }
     let log = log
@@ -268,7 +268,7 @@ package final class GenerationRun {
         try groups.tellWhereDue()
         if progressed { continue }
         if loop.isAtLimits { break }
-        loop.wake.sleep(atMost: .milliseconds(200))
+        loop.wake.sleep(atMost: loop.pause)
       }
       try loop.finish()
       try groups.tellAtEnd()

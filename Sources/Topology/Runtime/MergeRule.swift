@@ -4,20 +4,30 @@ import StreamCore
 /// Decides which input of a task goes next, and journals what the records alone do not decide.
 ///
 /// When each input has a record or is at its end, the lowest event time goes first, then input,
-/// then offset. That an input was at its end depends on when one looked: each change of the set of
-/// inputs that were passed at their ends is an entry of the journal, under the positions at which
-/// it held, and a replay follows it.
+/// then offset; an input at its end is waited for as long as its source declares. That an input was
+/// at its end, and for how long, depends on when one looked: each change of the set of inputs that
+/// were passed at their ends is an entry of the journal, under the positions at which it held, and a
+/// replay follows it.
 struct MergeRule {
   /// Inputs that are passed, as bits by order.
   private(set) var absent: UInt64 = 0
+  /// Until when an input at its end is waited for, although another has a record; `nil` where none
+  /// is.
+  private(set) var waitsUntil: Timestamp?
   private let journal: TaskJournal
+  private let clock: any WallClock
   /// A replayed decision that no record was taken by yet.
   private var isFollowing = false
 
-  init(journal: TaskJournal) { self.journal = journal }
+  init(journal: TaskJournal, clock: any WallClock) {
+    self.journal = journal
+    self.clock = clock
+  }
 
   /// Takes the set that held at the last commit.
-  mutating func restore(absent: UInt64) { (self.absent, isFollowing) = (absent, false) }
+  mutating func restore(absent: UInt64) {
+    (self.absent, isFollowing, waitsUntil) = (absent, false, nil)
+  }
 
   /// The input whose record goes next; `nil` where one must be waited for or none has a record.
   ///
@@ -26,6 +36,8 @@ struct MergeRule {
     if let replayed = journal.replayedAbsence(at: inputs) {
       (absent, isFollowing) = (replayed, true)
     }
+    waitsUntil = nil
+    var idleUntil: Timestamp?
     var chosen: (input: TaskInput, time: Timestamp?)?
     var ended: UInt64 = 0
     for input in inputs {
@@ -33,6 +45,9 @@ struct MergeRule {
       if journal.isReplaying, absent & bit != 0 { continue }
       guard input.hasRecord else {
         guard input.isAtEnd, !journal.isReplaying || input.isAtLimit else { return nil }
+        if let deadline = input.idleDeadline(clock) {
+          idleUntil = max(idleUntil ?? deadline, deadline)
+        }
         ended |= bit
         continue
       }
@@ -42,6 +57,10 @@ struct MergeRule {
     }
     guard let chosen else {
       if journal.isReplaying { try checkStall(inputs) }
+      return nil
+    }
+    if let idleUntil {
+      waitsUntil = idleUntil
       return nil
     }
     let isDecision = journal.isReplaying ? isFollowing : ended != absent

@@ -42,10 +42,11 @@ package final class StreamTask {
   /// - Parameters:
   ///   - state: opened, without an interval.
   ///   - replay: journal entries to follow instead of deciding.
+  ///   - clock: tells how long inputs are idle.
   ///   - retryWait: waits before a further try; a test's clock moves instead.
   package init(
     _ topology: Topology, _ subTopology: SubTopology, partition: Int, state: TaskState,
-    limits: HeldLimits = HeldLimits(), replay: [[UInt8]]? = nil,
+    limits: HeldLimits = HeldLimits(), replay: [[UInt8]]? = nil, clock: any WallClock,
     retryWait: @escaping (Duration) -> Void, log: @escaping @Sendable (String) -> Void
   ) throws {
     self.topology = topology
@@ -73,13 +74,14 @@ package final class StreamTask {
         preconditionFailure("source '\(topic)' was not assembled")
       }
       return try TaskInput(
-        TopicPartition(topic, partition), source: source, order: order, words: state.words)
+        TopicPartition(topic, partition), source: source, order: order,
+        idle: topology.idle(of: topic) ?? .zero, words: state.words)
     }
     runs = inputs.map { UnitRun(source: $0.source, input: $0) }
     if let source = inputs.first?.source { state.seenIDs.retention = source.seenIDs.stored }
     kept = KeptRecords(held: state.held, deadLetters: state.deadLetters, limits: limits)
     journal = TaskJournal(state.journal, replay: try replay?.map(TaskJournal.decode))
-    merge = MergeRule(journal: journal)
+    merge = MergeRule(journal: journal, clock: clock)
     try restore()
   }
 
@@ -117,6 +119,9 @@ package final class StreamTask {
   package func isBehind(by count: Int) -> Bool {
     inputs.contains { input in input.endOffset.map { $0 - input.position > count } ?? false }
   }
+
+  /// Until when its records wait for those of an idle topic, as last looked; `nil` if they do not.
+  package var waitsUntil: Timestamp? { merge.waitsUntil }
 
   /// Processes up to `limit` records.
   ///

@@ -10,6 +10,10 @@ final class TaskInput {
   let source: any SourceOperator
   /// Its place in the merge rule, by declaration of the sources.
   let order: Int
+  /// How long it is waited for at its end.
+  private let idle: Duration
+  /// When it was first found at its end since its last record.
+  private var idleSince: Timestamp?
   /// The next offset to process.
   @exclusivity(unchecked) var position: Offset
   /// The log's read-committed end as asked after the last fetch; `nil` while unknown.
@@ -46,12 +50,14 @@ final class TaskInput {
   private let gapSlot: Int
   private let slots: (position: Int, time: Int, lastOffset: Int, lastTime: Int, lastHash: Int)
 
-  init(_ topicPartition: TopicPartition, source: any SourceOperator, order: Int, words: Words)
-    throws(StoreError)
-  {
+  init(
+    _ topicPartition: TopicPartition, source: any SourceOperator, order: Int, idle: Duration,
+    words: Words
+  ) throws(StoreError) {
     self.topicPartition = topicPartition
     self.source = source
     self.order = order
+    self.idle = idle
     self.words = words
     func slot(_ name: String, _ initial: Int64) throws(StoreError) -> Int {
       words.register("\(name)/\(topicPartition)", initial: initial)
@@ -83,7 +89,7 @@ final class TaskInput {
         valueHash: UInt64(bitPattern: words[slots.lastHash]))
     awaitsCheck = last != nil
     batches = []
-    (head, cursor, endOffset, fetched) = (0, 0, nil, position)
+    (head, cursor, endOffset, fetched, idleSince) = (0, 0, nil, position, nil)
     batchNumber += 1
   }
 
@@ -145,6 +151,20 @@ final class TaskInput {
   /// All that is to be taken of it was taken.
   var isAtLimit: Bool { limit != nil && !hasRecord && isAtEnd }
 
+  /// Until when it is waited for, of an input at its end; `nil` where it is not, or not any more.
+  ///
+  /// The time begins when it is first asked for, and anew with the next record.
+  func idleDeadline(_ clock: any WallClock) -> Timestamp? {
+    // Nothing more comes of one at its limit.
+    guard idle > .zero, !isAtLimit else { return nil }
+    let now = clock.now()
+    // A clock that was put back makes nobody wait longer.
+    let since = min(idleSince ?? now, now)
+    idleSince = since
+    let deadline = since + idle
+    return now < deadline ? deadline : nil
+  }
+
   var batch: RecordBatch { batches[head] }
   /// Event time of the next record, found once a record.
   var headTime: Timestamp? {
@@ -163,6 +183,7 @@ final class TaskInput {
       position = max(position, batch.nextOffset)
     }
     if batch.count > 0, batches.count == head + 1 { batchNumber += 1 }
+    if !isAtEnd { idleSince = nil }
   }
 
   /// Moves past the record at the cursor.

@@ -64,6 +64,14 @@ package final class TaskLoop {
     driven.allSatisfy { $0.task.inputs.allSatisfy { $0.limit != nil && $0.isAtEnd } }
   }
 
+  /// How long to sleep at most after a turn in which nothing happened.
+  var pause: Duration {
+    let longest = Duration.milliseconds(200)
+    guard let until = driven.compactMap(\.task.waitsUntil).min() else { return longest }
+    let left = Duration.milliseconds(until.milliseconds - clock.now().milliseconds)
+    return max(.zero, min(left, longest))
+  }
+
   /// Commits what is open and sends what is due.
   func finish() throws {
     mailbox.close(driven.map(\.task))
@@ -80,7 +88,8 @@ package final class TaskLoop {
       took = try takeBatches(of: task)
       processed += try task.process(limit: slice - processed)
     } while took && processed < slice
-    let isDry = processed < slice && task.isCaughtUp && !hasBuffered(task)
+    let isWaiting = task.waitsUntil != nil || task.isCaughtUp && !hasBuffered(task)
+    let isDry = processed < slice && isWaiting
     if driven[index].openedAt == nil, processed > 0 { driven[index].openedAt = clock.now() }
     if leader == nil, processed == slice { leader = index }
     // Who waits for the log makes nobody else wait.

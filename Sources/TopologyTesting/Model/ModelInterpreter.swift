@@ -8,6 +8,9 @@ public final class ModelInterpreter {
   private var tasks: [ModelTask]
   /// Records that were appended and not processed yet, by task and source.
   private var pending: [[[ModelRecord]]]
+  /// The wall clock, and since when each source without records was seen so, by task and source.
+  private var now: Int64 = 0
+  private var emptySince: [[Int64?]]
 
   public init(_ plan: ModelPlan, _ code: ModelUserCode) {
     self.plan = plan
@@ -15,6 +18,7 @@ public final class ModelInterpreter {
       (0..<plan.partitions).map { ModelTask(plan, code, sources: sources, partition: $0) }
     }
     pending = tasks.map { task in task.sources.map { _ in [] } }
+    emptySince = tasks.map { task in task.sources.map { _ in nil } }
   }
 
   /// Puts a record, with its offset, behind those of its partition.
@@ -23,17 +27,38 @@ public final class ModelInterpreter {
       for (place, source) in task.sources.enumerated()
       where plan.sources[source].topic == record.topic {
         pending[number][place].append(record)
+        emptySince[number][place] = nil
       }
     }
   }
 
-  /// Processes all that was appended.
+  /// Processes all that was appended and waits for no source.
   public func run() {
     for number in tasks.indices {
-      while let place = nextInput(pending[number], tasks[number]) {
+      while !mustWait(number), let place = nextInput(pending[number], tasks[number]) {
         tasks[number].take(pending[number][place].removeFirst())
       }
     }
+  }
+
+  /// Lets time pass.
+  public func advance(by milliseconds: Int64) { now += milliseconds }
+
+  /// Another process goes on: what was waited for is waited for anew.
+  public func restart() {
+    for number in tasks.indices { emptySince[number] = emptySince[number].map { _ in nil } }
+  }
+
+  /// Whether a source without records has not been waited for long enough.
+  private func mustWait(_ number: Int) -> Bool {
+    var mustWait = false
+    for (place, source) in tasks[number].sources.enumerated()
+    where pending[number][place].isEmpty {
+      let since = emptySince[number][place] ?? now
+      emptySince[number][place] = since
+      if now - since < plan.sources[source].idle { mustWait = true }
+    }
+    return mustWait
   }
 
   /// Each input has a record or is at its end: the lowest event time goes first, then input.

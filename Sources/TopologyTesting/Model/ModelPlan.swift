@@ -9,6 +9,8 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
     public var policies: SourcePolicies
     public var unknownType: UnknownTypePolicy
     public var eventTime: EventTime
+    /// Milliseconds for which it is waited for at its end.
+    public var idle: Int64 = 0
   }
 
   public enum Kind: Hashable, Sendable {
@@ -85,7 +87,7 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
         + "\(source.policies.process), produce \(source.policies.produce), conflict "
         + "\(source.policies.conflict), null key \(source.policies.nullKey), key mismatch "
         + "\(source.policies.keyMismatch), unknown type \(source.unknownType), "
-        + "time \(source.eventTime))"
+        + "time \(source.eventTime), idle \(source.idle) ms)"
     }
     let nodes = nodes.map { node in
       "  \(node.outputs) = \(node.input) -> \(node.name) \(node.kind)\(node.emits ? ", emits" : "")"
@@ -156,6 +158,10 @@ extension ModelPlan {
       add(terminal: Self.terminal(&random), at: input, emits: random.next(upTo: 2) == 0)
     }
     if sourceCount == 2 { add(terminal: .count, at: 1, emits: false) }
+    var idleRandom = SplitMix64(seed: seed ^ 0x1d1e)
+    if mergesSources, idleRandom.next(upTo: 2) == 0 {
+      for number in sources.indices { sources[number].idle = Int64(idleRandom.next(upTo: 30)) }
+    }
   }
 
   private mutating func add(terminal kind: Kind, at input: Int, emits: Bool) {

@@ -8,6 +8,8 @@ public struct ModelWorkload: Sendable {
     /// Runs, then dies without anything to lose.
     case restart
     case retryDeadLetters
+    /// Lets milliseconds of the wall clock pass.
+    case advance(Int64)
   }
 
   public struct Round: Sendable {
@@ -18,6 +20,7 @@ public struct ModelWorkload: Sendable {
   public private(set) var rounds: [Round] = []
   private let plan: ModelPlan
   private var random: SplitMix64
+  private var clockRandom: SplitMix64
   /// All records so far, to be delivered again.
   private var sent: [ModelRecord] = []
   private var sequences: [String: Int64] = [:]
@@ -27,6 +30,7 @@ public struct ModelWorkload: Sendable {
   public init(_ plan: ModelPlan, rounds count: Int = 6, recordsMax: Int = 24) {
     self.plan = plan
     random = SplitMix64(seed: plan.seed &* 0x9e37 &+ 0x79b9)
+    clockRandom = SplitMix64(seed: plan.seed &* 0x9e37 &+ 0x1d1e)
     for _ in 0..<count { rounds.append(round(1 + below(recordsMax))) }
   }
 
@@ -50,7 +54,20 @@ public struct ModelWorkload: Sendable {
     default: steps = [.run]
     }
     if rounds.count == 5 { steps = [.run, .restart, .retryDeadLetters, .restart] }
-    return Round(records: records, steps: steps)
+    return Round(records: records, steps: withIdleTimes(steps))
+  }
+
+  /// Some time passes before some of the steps, where a source is waited for; at the end all of it.
+  private mutating func withIdleTimes(_ steps: [Step]) -> [Step] {
+    guard plan.sources.contains(where: { $0.idle > 0 }) else { return steps }
+    var all: [Step] = []
+    for step in steps {
+      if clockRandom.next(upTo: 2) == 0 {
+        all += [.advance(Int64(clockRandom.next(upTo: 20))), .run]
+      }
+      all.append(step)
+    }
+    return rounds.count == 5 ? all + [.run, .advance(30), .run] : all
   }
 
   private mutating func record() -> ModelRecord {
