@@ -236,11 +236,8 @@ public struct JSONWriter: ~Copyable {
 
   @inline(__always)
   private mutating func text(_ text: String, _ last: UInt8) {
-    // Not `withUTF8`: that takes a copy, which is counted.
-    let done: Void? = unsafe text.utf8.withContiguousStorageIfAvailable { unsafe quoted($0, last) }
-    guard done == nil else { return }
-    let bytes = Array(text.utf8)
-    unsafe bytes.withUnsafeBufferPointer { unsafe quoted($0, last) }
+    // A span, for what takes a closure counts a reference to the string.
+    unsafe text.utf8Span.span.withUnsafeBufferPointer { unsafe quoted($0, last) }
   }
 
   @inline(__always)

@@ -12,25 +12,13 @@ public struct Index<Row>: Sendable {
     self.components = components
   }
 
-  /// Appends the row's entry without its key.
-  ///
-  /// - Returns: where the first component ends, or -1 for a row that is not in this index.
-  @inlinable
-  func append(_ row: Row, to bytes: inout [UInt8]) -> Int {
-    var first = -1
-    for component in components {
-      guard component.encode(row, &bytes) else { return -1 }
-      if first < 0 { first = bytes.count }
-    }
-    return first
-  }
-}
-
-extension Index {
   /// The row's entry without its key; `nil` for a row that is not in this index.
   package func entry(of row: Row) -> [UInt8]? {
     var bytes: [UInt8] = []
-    return append(row, to: &bytes) < 0 ? nil : bytes
+    for component in components {
+      guard component.encode(row, &bytes) else { return nil }
+    }
+    return bytes
   }
 }
 

@@ -64,15 +64,19 @@ final class RowCache<Row> {
     init() {}
   }
 
+  @usableFromInline
+  typealias ComponentEncoder = @Sendable (Row, inout [UInt8]) -> Bool
+
   @usableFromInline let core: RowCore
-  @usableFromInline let indexes: [Index<Row>]
+  /// Those of each index, bare: an index with its names would be copied for each row.
+  @usableFromInline let indexes: [[ComponentEncoder]]
   @usableFromInline let decode: (RawSpan) throws -> Row
   @usableFromInline let state = OwnedState(State())
 
   @inlinable
   init(core: RowCore, indexes: [Index<Row>], decode: @escaping (RawSpan) throws -> Row) {
     self.core = core
-    self.indexes = indexes
+    self.indexes = indexes.map { $0.components.map(\.encode) }
     self.decode = decode
   }
 
@@ -148,13 +152,27 @@ final class RowCache<Row> {
     swap(&bytes, &state.value.storedBytes)
     for position in indexes.indices {
       let start = bytes.count
-      let first = indexes[position].append(taken, to: &bytes)
+      let first = appendEntry(position, taken, to: &bytes)
       if first < 0 { bytes.removeLast(bytes.count - start) }
       state.value.stored.append(
         StoredEntry(firstEnd: first < 0 ? -1 : first - start, end: bytes.count))
     }
     swap(&bytes, &state.value.storedBytes)
     stored = consume taken
+  }
+
+  /// Appends the row's entry of an index without its key.
+  ///
+  /// - Returns: where the first component ends, or -1 for a row that is not in this index.
+  @inlinable
+  @inline(__always)
+  func appendEntry(_ index: Int, _ row: borrowing Row, to bytes: inout [UInt8]) -> Int {
+    var first = -1
+    for component in indexes[index].indices {
+      guard indexes[index][component](row, &bytes) else { return -1 }
+      if first < 0 { first = bytes.count }
+    }
+    return first
   }
 
   @inlinable
@@ -227,7 +245,7 @@ final class RowCache<Row> {
     for index in indexes.indices {
       let arena = unsafe core.indexes[index].arena.pointer
       let start = unsafe arena.pointee.count
-      let first = unsafe indexes[index].append(row, to: &arena.pointee)
+      let first = unsafe appendEntry(index, row, to: &arena.pointee)
       noteDifference(slot, index, entry, start, first)
     }
   }

@@ -32,22 +32,26 @@ enum KeyEncoding {
   /// UTF-8 with 00 escaped as 00 FF and terminated by 00; a canonical lower-case UUID as 16 bytes.
   @usableFromInline
   static func append(string: String, to bytes: inout [UInt8]) {
-    var string = string
-    string.withUTF8 { utf8 in
-      let text = unsafe UnsafeRawBufferPointer(utf8).bytes
-      if text.byteCount == 36 && appendUUID(text, to: &bytes) { return }
-      bytes.append(KeyTag.string)
-      if unsafe utf8.contains(0) {
-        for index in 0..<text.byteCount {
-          let byte = text.unsafeByte(index)
-          bytes.append(byte)
-          if byte == 0 { bytes.append(0xFF) }
-        }
-      } else {
-        unsafe bytes.append(UnsafeRawBufferPointer(utf8))
+    // A span, for what takes a closure counts a reference to the string.
+    // SAFETY: bytes have no padding.
+    let text = unsafe string.utf8Span.span.bytes
+    if text.byteCount == 36 && appendUUID(text, to: &bytes) { return }
+    bytes.append(KeyTag.string)
+    if contains(0, text) {
+      for index in 0..<text.byteCount {
+        let byte = text.unsafeByte(index)
+        bytes.append(byte)
+        if byte == 0 { bytes.append(0xFF) }
       }
-      bytes.append(0)
+    } else {
+      bytes.append(text)
     }
+    bytes.append(0)
+  }
+
+  @inline(__always)
+  private static func contains(_ byte: UInt8, _ text: RawSpan) -> Bool {
+    unsafe text.withUnsafeBytes { unsafe $0.contains(byte) }
   }
 
   /// Appends 36 bytes as a UUID, if they are one in lower case.

@@ -21,6 +21,9 @@ struct KeyTable: ~Copyable {
     (entry == 0 ? 0 : ends[entry - 1])..<ends[entry]
   }
 
+  /// ``hash64(_:)`` of the key.
+  func hash(_ entry: Int) -> UInt64 { hashes[entry] }
+
   func key(_ entry: Int) -> [UInt8] { [UInt8](arena[range(entry)]) }
 
   @inline(__always)
