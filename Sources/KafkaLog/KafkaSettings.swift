@@ -95,6 +95,9 @@ struct KafkaSettings: Sendable {
       // The end of a partition is known only with an empty answer, which brokers hold back for
       // this long: an input that waits for another's end would wait for it.
       ("fetch.wait.max.ms", "100"),
+      // What is thrown away when a partition is paused is up to one such answer.
+      ("max.partition.fetch.bytes", "524288"),
+      ("socket.nagle.disable", "true"),
     ]
     properties += passed.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     properties += [
@@ -120,6 +123,8 @@ struct KafkaSettings: Sendable {
       ("linger.ms", "1"),
       // The Java client's delivery.timeout.ms.
       ("message.timeout.ms", "120000"),
+      // As in the Java client: a request goes at once though another's answer is awaited.
+      ("socket.nagle.disable", "true"),
     ]
     properties += passed.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     properties += [

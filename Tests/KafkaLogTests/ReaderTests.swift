@@ -110,32 +110,37 @@ struct ReaderTests {
     try withMockLog(topics: ["events": 1], options: ["fetch.wait.max.ms": "10"]) { log, _ in
       let appender = try log.makeAppender()
       defer { appender.close() }
-      try log.withReader { reader in
+      try log.withReader(ReaderOptions(pausedBytesMax: 0)) { reader in
         try reader.assign([first: 0])
         _ = try reader.read { $0.atEnd == [first] }
         var late = 0
-        for number in 0..<8 {
+        for number in stride(from: 0, to: 16, by: 2) {
           reader.pause(first)
-          _ = try reader.poll(timeout: .milliseconds(50))
           _ = try appender.append(texts([number]), to: "events")
+          _ = try reader.poll(timeout: .milliseconds(100))
           reader.resume(first)
+          #expect(try reader.read { !$0.records.isEmpty }.records.texts == ["\(number)"])
+          _ = try appender.append(texts([number + 1]), to: "events")
           let batches = try reader.poll(timeout: .milliseconds(500))
-          if batches.isEmpty { late += 1 }
-          let rest = try reader.read { $0.records.count + batches.count > 0 }
-          #expect((Reading(batches: batches + rest.batches)).records.texts == [String(number)])
+          if batches.allSatisfy({ $0.count == 0 }) { late += 1 }
+          let rest = try reader.read { ($0.batches + batches).contains { $0.count > 0 } }
+          #expect(Reading(batches: batches + rest.batches).records.texts == ["\(number + 1)"])
         }
         #expect(late < 4)
       }
     }
   }
 
-  @Test("pausing and resuming under way neither loses nor repeats", arguments: UInt64(0)..<3)
-  func pausingAtRandom(seed: UInt64) throws {
+  @Test(
+    "pausing and resuming under way neither loses nor repeats", arguments: UInt64(0)..<3,
+    [0, 200, 64 << 20])
+  func pausingAtRandom(seed: UInt64, pausedBytesMax: Int) throws {
     var random = SeededGenerator(seed: seed)
+    let options = ReaderOptions(batchRecordsMax: 20, pausedBytesMax: pausedBytesMax)
     try withMockLog(topics: ["events": 2]) { log, _ in
       let appender = try log.makeAppender()
       defer { appender.close() }
-      try log.withReader(ReaderOptions(batchRecordsMax: 20)) { reader in
+      try log.withReader(options) { reader in
         try reader.assign([first: 0, second: 0])
         var reading = Reading()
         var sent = 0

@@ -46,25 +46,39 @@ package import StreamCore
   }
 
   package func pause(_ topicPartition: TopicPartition) {
-    guard let inbox = inboxes[topicPartition], !inbox.isPaused else { return }
-    inbox.isPaused = true
-    queue.pause(topicPartition)
+    inboxes[topicPartition]?.isPaused = true
   }
 
   package func resume(_ topicPartition: TopicPartition) {
-    guard let inbox = inboxes[topicPartition], inbox.isPaused else { return }
-    inbox.isPaused = false
-    queue.resume(topicPartition, at: inbox.nextToReceive)
+    inboxes[topicPartition]?.isPaused = false
   }
+
+  /// Has librdkafka fetch nothing more for a partition while its inbox is full.
+  ///
+  /// Whenever librdkafka pauses a partition it throws away what it has fetched ahead, and what is
+  /// under way: done for each pause of ours, the log was read three times.
+  private func holdBack() {
+    for inbox in inboxes.values {
+      if inbox.isHeld {
+        guard !inbox.isPaused, inbox.byteCount <= inboxBytesMax / 4 else { continue }
+        queue.resume(inbox.topicPartition, at: inbox.nextToReceive)
+        inbox.isHeld = false
+      } else if inbox.isPaused, inbox.byteCount > inboxBytesMax {
+        queue.pause(inbox.topicPartition)
+        inbox.isHeld = true
+      }
+    }
+  }
+
+  private var inboxBytesMax: Int { options.pausedBytesMax / max(1, inboxes.count) }
 
   package func poll(timeout: Duration) throws(LogError) -> [RecordBatch] {
     let deadline = ContinuousClock.now + timeout
     while true {
       let batches = try nextBatches()
-      guard batches.isEmpty else {
-        _ = queue.wasWoken()
-        return batches
-      }
+      holdBack()
+      // What comes for paused partitions ends no wait.
+      if queue.wasWoken() || !batches.isEmpty { return batches }
       let left = deadline - .now
       let count = receive(wait: max(left, .zero))
       guard count == 0 else {

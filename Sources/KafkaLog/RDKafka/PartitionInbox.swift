@@ -10,6 +10,10 @@ import StreamCore
   /// Where the next record is expected: records before it are dropped.
   var position: Offset
   var isPaused = false
+  /// Whether librdkafka was told to fetch nothing.
+  var isHeld = false
+  /// Keys and values of what waits here.
+  private(set) var byteCount = 0
   /// The end that was last said.
   var saidEnd: Offset?
   /// Why nothing more comes until the next assignment.
@@ -42,9 +46,13 @@ import StreamCore
   }
 
   /// Takes over `message`.
-  func add(_ message: Message) { unsafe messages.append(message) }
+  func add(_ message: Message) {
+    unsafe messages.append(message)
+    byteCount += unsafe message.pointee.len + message.pointee.key_len
+  }
 
   private func takeFirst() {
+    byteCount -= unsafe messages[head].pointee.len + messages[head].pointee.key_len
     unsafe rd_kafka_message_destroy(messages[head])
     head += 1
     guard unsafe head == messages.count else { return }

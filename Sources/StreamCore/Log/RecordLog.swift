@@ -75,10 +75,15 @@ public struct ReaderOptions: Hashable, Sendable {
   public var batchRecordsMax: Int
   /// A batch is closed once it holds this many bytes; one larger record still fits alone.
   public var batchBytesMax: Int
+  /// About how much a reader that fetches ahead keeps of paused partitions, all together.
+  public var pausedBytesMax: Int
 
-  public init(batchRecordsMax: Int = 2_000, batchBytesMax: Int = 1 << 20) {
+  public init(
+    batchRecordsMax: Int = 2_000, batchBytesMax: Int = 1 << 20, pausedBytesMax: Int = 64 << 20
+  ) {
     self.batchRecordsMax = batchRecordsMax
     self.batchBytesMax = batchBytesMax
+    self.pausedBytesMax = pausedBytesMax
   }
 }
 

@@ -14,6 +14,7 @@ public enum EncodedHeaders {
     return bytes
   }
 
+  @inlinable
   public static func append(
     name: some Collection<UInt8>, value: (some Collection<UInt8>)?, to bytes: inout [UInt8]
   ) {
