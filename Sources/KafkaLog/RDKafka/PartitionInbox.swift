@@ -18,6 +18,9 @@ import StreamCore
   var saidEnd: Offset?
   /// Why nothing more comes until the next assignment.
   var failure: LogError?
+  /// What the headers of a record took on average in the last batch, and an eighth: room that is
+  /// made beforehand, since a batch that outgrows its room is copied as a whole.
+  private var headerBytes = 64
   private var messages: [Message] = unsafe []
   private var head = 0
 
@@ -72,6 +75,8 @@ import StreamCore
   ) -> RecordBatch {
     var batch = RecordBatch(topicPartition, nextOffset: position)
     reserve(in: &batch, options)
+    var headers = 0
+    defer { if batch.count > 0 { headerBytes = headers * 9 / (8 * batch.count) + 8 } }
     while !isEmpty, failure == nil {
       let message = unsafe messages[head]
       let offset = unsafe message.pointee.offset
@@ -89,6 +94,7 @@ import StreamCore
               && batch.bytes.count + size <= options.batchBytesMax
         else { return batch }
         unsafe batch.append(message, &scratch)
+        headers += scratch.count
       case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         guard offset >= batch.nextOffset, offset != saidEnd else { break }
         batch.nextOffset = offset
@@ -114,7 +120,7 @@ import StreamCore
       records += 1
       bytes += size
     }
-    batch.reserve(records: records, bytes: bytes)
+    batch.reserve(records: records, bytes: bytes + records * headerBytes)
   }
 }
 
