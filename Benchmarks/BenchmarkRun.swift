@@ -22,10 +22,8 @@ final class BenchmarkRun {
     keyEvents = variable("KEYEVENTS").flatMap { Int($0) } ?? 10_600_000
     only = Set((variable("ONLY") ?? "").split(separator: ",").map(String.init))
     kafka = variable("KAFKA")
-    cgroup = variable("CGROUP")
   }
   private let kafka: String?
-  private let cgroup: String?
 
   func all() throws {
     guard mkdir(work, 0o755) == 0 || errno == EEXIST else {
@@ -39,6 +37,7 @@ final class BenchmarkRun {
     figure("latency") { try latency() }
     figure("append") { try appends() }
     figure("keys") { try keys() }
+    figure("cgroup") { try limitedMemory() }
     figure("idle") { try idle() }
     figure("cel") { try cel() }
     table.printAll()
@@ -182,8 +181,7 @@ final class BenchmarkRun {
     let url = "local:\(work)/keys"
     _ = try run("generate", url, "keys", "\(keyEvents)")
     remove("state")
-    let first = try ChildProcess(
-      ["project", url, "\(work)/state", "plain", "end"], cgroup: cgroup)
+    let first = try ChildProcess(["project", url, "\(work)/state", "plain", "end"])
     let watch = try StateWatch(work, partitions: Step.partitions)
     while try watch.positions() < keyEvents * 95 / 100 {
       guard first.isRunning else { throw BenchmarkError("it ended before it was killed") }
@@ -194,8 +192,7 @@ final class BenchmarkRun {
     let kept = try watch.positions()
     guard kept < keyEvents else { throw BenchmarkError("it had finished before it was killed") }
     let start = Clock.now
-    let second = try ChildProcess(
-      ["project", url, "\(work)/state", "plain", "end"], cgroup: cgroup)
+    let second = try ChildProcess(["project", url, "\(work)/state", "plain", "end"])
     let open = try second.wait(for: "open")
     while try watch.positions() == kept {
       guard second.isRunning else { throw BenchmarkError("it ended without going on") }
@@ -221,11 +218,36 @@ final class BenchmarkRun {
       target: "≤ 300 MB", wall: outcome.wallSeconds,
       interval: Double(keyEvents) / max(1, sum("commits", checked)),
       anonymous: outcome.anonymousBytesMax, state: sum("state", checked))
-    let ratio = sum("state", checked) / Double(outcome.anonymousBytesMax)
+    remove("state")
+    remove("keys")
+  }
+
+  /// The random keys again, with a tenth of the memory that their state takes.
+  private func limitedMemory() throws {
+    // Measured: 388 bytes of state an event.
+    let bytes = keyEvents * 388 / 10
+    guard let group = MemoryGroup(bytes: bytes) else {
+      return table.add(
+        "state of 10 × the memory allowed", "not run: no control group can be made here",
+        target: "works")
+    }
+    remove("log")
+    isGenerated = false
+    remove("keys")
+    let url = "local:\(work)/keys"
+    _ = try run("generate", url, "keys", "\(keyEvents)")
+    remove("state")
+    let outcome = try ChildProcess(
+      ["project", url, "\(work)/state", "plain", "end"], cgroup: group.directory
+    ).finish()
+    let checked = try run("check", "\(work)/state", "plain", "keys", "\(keyEvents)")
+    let state = sum("state", checked)
     table.add(
-      cgroup == nil
-        ? "state against anonymous memory, no cgroup named" : "state in the cgroup's memory",
-      "\(Table.decimal(ratio, 1)) ×", target: "10 × works")
+      "state of \(Table.decimal(state / Double(bytes), 1)) × the \(bytes / 1_000_000) MB allowed",
+      perCore(keyEvents, outcome), target: "works", wall: outcome.wallSeconds,
+      interval: Double(keyEvents) / max(1, sum("commits", checked)),
+      pages: outcome["written"] / 4_096 / max(1, sum("commits", checked)),
+      anonymous: outcome.anonymousBytesMax, state: state)
     remove("state")
     remove("keys")
   }

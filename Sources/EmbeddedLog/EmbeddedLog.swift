@@ -52,7 +52,8 @@ public final class EmbeddedLog: RecordLog {
         .unreachable, "there is no log in \(directory); name another directory or create it")
     }
     environment = try Environment.open(
-      directory, Environment.Options(mapSize: mapSize, create: create, syncsMeta: true))
+      directory,
+      Environment.Options(mapSize: mapSize, create: create, syncsMeta: true, readsInOrder: true))
     tables = try LogTables(environment, create: create)
     wake = try WakeFile(directory)
     commits = GroupCommit(environment) { [wake] in wake.advance() }

@@ -7,7 +7,6 @@ import StreamCore
   let fields: UnsafeMutableBufferPointer<FieldSlot>
   let places: UnsafeMutableBufferPointer<Int32>
   let rootSlot: Int
-  let copies: [(slot: Int, of: Int)]
 
   func run() {
     for index in unsafe 0..<fields.count {
@@ -16,6 +15,10 @@ import StreamCore
     }
     if rootSlot >= 0 { take(rootSlot, 0) }
     search(node: 0, object: 0)
+  }
+
+  /// Gives a field that is declared twice to both.
+  func copy(_ copies: [(slot: Int, of: Int)]) {
     for copy in copies {
       unsafe fields[copy.slot] = fields[copy.of]
       unsafe places[copy.slot] = places[copy.of]

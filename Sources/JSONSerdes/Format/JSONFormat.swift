@@ -61,10 +61,11 @@ public struct JSONFormat: DocumentFormat {
   @usableFromInline
   func findFields() {
     unsafe fields.pointee.withUnsafeMutableBufferPointer { fields in
-      unsafe FieldSearch(
+      let search = unsafe FieldSearch(
         state: parser.state, plan: plan.tables, fields: fields, places: places,
-        rootSlot: plan.rootSlot, copies: plan.copies
-      ).run()
+        rootSlot: plan.rootSlot)
+      search.run()
+      if !plan.copies.isEmpty { search.copy(plan.copies) }
     }
   }
 }

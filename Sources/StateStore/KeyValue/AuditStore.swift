@@ -14,7 +14,7 @@ public final class AuditStore: StoreParticipant {
   public let name: String
   private let values: Table
   private let tree: Table
-  private let space: KeySpace
+  @usableFromInline let space: KeySpace
   private let interval: Interval
   private let encoding: RowEncoding
   private let nextWord: Int
@@ -57,12 +57,11 @@ public final class AuditStore: StoreParticipant {
   ) throws(StoreError) {
     keyScratch.value.removeAll(keepingCapacity: true)
     key.encode(into: &keyScratch.value)
-    try append(encodedKey: keyScratch.value, sequence: sequence, value: value)
+    append(try space.entry(for: keyScratch.value), sequence: sequence, value: value)
   }
 
   @usableFromInline
-  func append(encodedKey key: [UInt8], sequence: Int64?, value: RawSpan) throws(StoreError) {
-    let entry = try space.entry(for: key)
+  func append(_ entry: Int, sequence: Int64?, value: RawSpan) {
     _ = space.assignNumber(entry)
     if interval.isFirstChange(of: index, &hot.value.lastUnit) {
       hot.value.committedUnits = hot.value.list.count

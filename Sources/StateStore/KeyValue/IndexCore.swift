@@ -30,10 +30,9 @@ final class IndexCore {
   ///   - start: where the new entry, or what there is of it, begins in the arena; it is its last.
   ///   - number: the row's, which the entry points to.
   func noteDifference(
-    _ space: KeySpace, _ entry: Int, _ number: Int64, _ storedBytes: [UInt8],
-    _ stored: Range<Int>, _ storedFirst: Int, _ start: Int, _ first: Int
+    _ space: KeySpace, _ entry: Int, _ number: Int64, _ stored: RawSpan, _ storedFirst: Int,
+    _ start: Int, _ first: Int
   ) {
-    let stored = storedBytes.raw.extracting(stored)
     if first < 0 {
       arena.value.removeLast(arena.value.count - start)
     } else {

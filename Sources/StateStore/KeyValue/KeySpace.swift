@@ -53,12 +53,15 @@ final class KeySpace: StoreParticipant {
 
   /// The entry of a key in this interval; the next ones of the same key cost a comparison.
   @usableFromInline
-  func entry(for key: [UInt8]) throws(StoreError) -> Int {
-    let (entry, isNew) = hot.value.keys.intern(key.raw)
+  func entry(for key: [UInt8]) throws(StoreError) -> Int { try entry(for: key.raw) }
+
+  @usableFromInline
+  func entry(for key: RawSpan) throws(StoreError) -> Int {
+    let (entry, isNew) = hot.value.keys.intern(key)
     if isNew, let tree {
       hot.value.numbers.append(KeySpace.none)
-      if mayBeStored(entry, key.count) {
-        hot.value.numbers[entry] = try storedNumber(tree, key.raw)
+      if mayBeStored(entry, key.byteCount) {
+        hot.value.numbers[entry] = try storedNumber(tree, key)
       }
     }
     return entry

@@ -7,6 +7,7 @@ public import StreamCore
 /// the flush; no rows are kept after a commit.
 public final class KeyValueStore<Key: StoreKey, Row> {
   @usableFromInline let core: RowCore
+  @usableFromInline let space: KeySpace
   @usableFromInline let cache: RowCache<Row>
   @usableFromInline let keyScratch = OwnedState([UInt8]())
 
@@ -18,6 +19,7 @@ public final class KeyValueStore<Key: StoreKey, Row> {
   init(core: RowCore, serde: some Serde<Row>, indexes: [Index<Row>]) {
     let cache = RowCache<Row>(core: core, indexes: indexes) { try serde.deserialize($0) }
     self.core = core
+    self.space = core.space
     self.cache = cache
     core.setHooks(
       rollbackUnit: { cache.rollbackUnit() },
@@ -40,7 +42,10 @@ public final class KeyValueStore<Key: StoreKey, Row> {
   package func slot(of key: Key) throws -> Int {
     keyScratch.value.removeAll(keepingCapacity: true)
     key.encode(into: &keyScratch.value)
-    return try cache.slot(try core.space.entry(for: keyScratch.value))
+    let entry = try unsafe keyScratch.value.withUnsafeBytes { key throws(StoreError) in
+      try unsafe space.entry(for: key.bytes)
+    }
+    return try cache.slot(entry)
   }
 
   /// The row at a slot.
@@ -156,7 +161,7 @@ public final class KeyValueStore<Key: StoreKey, Row> {
 
   @inlinable
   func visit(_ bytes: [UInt8], _ body: (Key, Row) throws -> Bool) throws -> Bool {
-    let slot = try cache.slot(try core.space.entry(for: bytes))
+    let slot = try cache.slot(try space.entry(for: bytes))
     guard let row = cache.row(at: slot) else { return true }
     return try body(try Key(encoded: bytes), row)
   }

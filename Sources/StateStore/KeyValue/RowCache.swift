@@ -255,9 +255,10 @@ final class RowCache<Row> {
     let place = Int(state.value.slots[slot].dirtyPosition) * indexes.count + index
     let storedStart = place == 0 ? 0 : Int(state.value.stored[place - 1].end)
     let stored = state.value.stored[place]
-    core.noteDifference(
-      index, entry, state.value.storedBytes, storedStart..<Int(stored.end), Int(stored.firstEnd),
-      start, first)
+    unsafe state.value.storedBytes.withUnsafeBytes { bytes in
+      let entryBytes = unsafe bytes.bytes.extracting(storedStart..<Int(stored.end))
+      core.noteDifference(index, entry, entryBytes, Int(stored.firstEnd), start, first)
+    }
   }
 
   @inlinable

@@ -220,13 +220,12 @@ final class RowCore: StoreParticipant {
   /// arena needs.
   @usableFromInline
   func noteDifference(
-    _ index: Int, _ entry: Int, _ storedBytes: [UInt8], _ stored: Range<Int>, _ storedFirst: Int,
-    _ start: Int, _ first: Int
+    _ index: Int, _ entry: Int, _ stored: RawSpan, _ storedFirst: Int, _ start: Int, _ first: Int
   ) {
     // An entry points to a row number, or nowhere where rows are clustered.
     indexes[index].noteDifference(
-      space, entry, isClustered ? KeySpace.none : space.number(entry), storedBytes, stored,
-      storedFirst, start, first)
+      space, entry, isClustered ? KeySpace.none : space.number(entry), stored, storedFirst, start,
+      first)
   }
 
   // MARK: Iterating

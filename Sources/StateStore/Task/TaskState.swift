@@ -264,6 +264,10 @@ package final class TaskState {
     interval.endUnit()
   }
 
+  /// Whether the state has grown too large for what it was opened as, and ``releaseMemory()`` would
+  /// open it as what it is.
+  package var isToBeReopened: Bool { environment.hasOutgrownReadAhead }
+
   /// Gives back the memory that the largest interval so far left with LMDB, unless somebody in this
   /// process reads just now. Between intervals.
   ///

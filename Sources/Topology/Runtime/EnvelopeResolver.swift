@@ -140,9 +140,9 @@ final class EnvelopeResolver {
     envelope.occurredAt = try find(occurredAt, .occurredAt)
     let sequence = try find(sequenceNumber, .sequenceNumber)
     context.sequenceNumber =
-      sequence.isAbsent ? nil : try number(sequence, sequenceNumber, bytes)
+      sequence.isAbsent ? nil : try number(sequence, .sequenceNumber, bytes)
     let version = try find(schemaVersion, .schemaVersion)
-    context.schemaVersion = version.isAbsent ? 1 : Int(try number(version, schemaVersion, bytes))
+    context.schemaVersion = version.isAbsent ? 1 : Int(try number(version, .schemaVersion, bytes))
     envelope.payload = FieldRange(try payloadRange(value, slots))
     context.envelope = envelope
     if envelope.eventID.isAbsent { identify(context, envelope.eventID, bytes) }
@@ -187,8 +187,11 @@ final class EnvelopeResolver {
     }
   }
 
-  private func number(_ range: FieldRange, _ rules: [Rule], _ bytes: RawSpan) throws -> Int64 {
+  private func number(
+    _ range: FieldRange, _ field: EnvelopeField, _ bytes: RawSpan
+  ) throws -> Int64 {
     guard let range = range.range, let value = bytes.wholeNumber(at: range) else {
+      let rules = field == .sequenceNumber ? sequenceNumber : schemaVersion
       let path = rules.first.map { name($0) } ?? ""
       throw ProcessingFailure(.decode, .decode, "\(path): is no whole number of 64 bits")
     }

@@ -143,7 +143,9 @@ package final class TaskLoop {
     // What a small interval leaves behind is not worth the look.
     let isLarge = task.dirtyBytes > budget.dirtyBytes / 8
     if try task.commit() { try onCommit(task) }
-    if isLarge, ProcessMemory.anonymousBytes > budget.memoryAfterCommit {
+    if isLarge,
+      ProcessMemory.anonymousBytes > budget.memoryAfterCommit || task.state.isToBeReopened
+    {
       try task.state.releaseMemory()
       ProcessMemory.trim()
     }
