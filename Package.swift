@@ -103,7 +103,11 @@ let package = Package(
     .testTarget(
       name: "JSONSerdesTests", dependencies: ["JSONSerdes", "StreamCore"], swiftSettings: strict),
     .testTarget(
-      name: "StateStoreTests", dependencies: ["SmallDisk", "StateStore", "StreamCore"],
+      name: "StateStoreTests",
+      dependencies: ["ChildProcesses", "SmallDisk", "StateStore", "StateWorker", "StreamCore"],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "StateWorker", dependencies: ["StateStore"], path: "Tests/StateWorker",
       swiftSettings: strict),
     .executableTarget(
       name: "LogWorker", dependencies: ["EmbeddedLog", "StreamCore"], path: "Tests/LogWorker",

@@ -61,6 +61,9 @@ package final class Environment: @unchecked Sendable {
   private let identity: Identity
   private let options: Options
   private let tables = Mutex<[String: UInt32]>([:])
+  /// Held by who opens tables, one at a time as LMDB wants it. Not the tables' own lock: beginning a
+  /// transaction may wait for all others to end, and those look tables up.
+  private let opening = Mutex(())
 
   private init(
     directory: String, identity: Identity, handle: OpaquePointer, options: Options
@@ -216,15 +219,18 @@ package final class Environment: @unchecked Sendable {
   ///
   /// - Throws: ``StoreError``; nothing can then be done with the environment any more.
   package func releasePages() throws(StoreError) {
-    let failure = gate.aloneNow { () -> StoreError? in
-      do throws(StoreError) {
-        try reopen()
-        return nil
-      } catch {
-        return error
+    // A table that somebody is opening now would be missing among those opened again.
+    let failure = opening.withLockIfAvailable { _ in
+      gate.aloneNow { () -> StoreError? in
+        do throws(StoreError) {
+          try reopen()
+          return nil
+        } catch {
+          return error
+        }
       }
     }
-    if let failure, let failure { throw failure }
+    if let failure, let failure, let failure { throw failure }
   }
 
   private func reopen() throws(StoreError) {
@@ -370,12 +376,12 @@ package final class Environment: @unchecked Sendable {
   /// The named table, made if it is missing; the caller holds no write transaction.
   package func table(_ name: String) throws(StoreError) -> Table {
     if let table = try existingTable(name) { return table }
-    return try tables.withLock { tables throws(StoreError) in
-      if let number = tables[name] { return Table(name: name, number: number) }
+    return try opening.withLock { _ throws(StoreError) in
+      if let table = openedTable(name) { return table }
       let transaction = try WriteTransaction(self)
       let number = try transaction.operations.openTable(name, create: true)
       try transaction.commit()
-      tables[name] = number
+      tables.withLock { $0[name] = number }
       return Table(name: name, number: number ?? 0)
     }
   }
@@ -383,8 +389,9 @@ package final class Environment: @unchecked Sendable {
   /// Opens every table that there is, so that a transaction begun afterwards can use them all.
   package func openTables() throws(StoreError) {
     let count = mainTable.ms_entries
-    try tables.withLock { tables throws(StoreError) in
-      if tables.count == count { return }
+    if tables.withLock({ $0.count }) == count { return }
+    try opening.withLock { _ throws(StoreError) in
+      var numbers = tables.withLock { $0 }
       let transaction = try ReadTransaction(self)
       do {
         // LMDB keeps the named tables as entries of its main one.
@@ -392,13 +399,14 @@ package final class Environment: @unchecked Sendable {
         var found = try cursor.first()
         while found {
           let name = String(decoding: cursor.key, as: UTF8.self)
-          if tables[name] == nil {
-            tables[name] = try transaction.operations.openTable(name, create: false)
+          if numbers[name] == nil {
+            numbers[name] = try transaction.operations.openTable(name, create: false)
           }
           found = try cursor.next()
         }
       }
       transaction.close(keepingTables: true)
+      tables.withLock { $0 = numbers }
     }
   }
 
@@ -409,14 +417,15 @@ package final class Environment: @unchecked Sendable {
 
   /// The named table, or `nil` if nobody has made it yet.
   package func existingTable(_ name: String) throws(StoreError) -> Table? {
-    try tables.withLock { tables throws(StoreError) in
-      if let number = tables[name] { return Table(name: name, number: number) }
+    if let table = openedTable(name) { return table }
+    return try opening.withLock { _ throws(StoreError) in
+      if let table = openedTable(name) { return table }
       let transaction = try ReadTransaction(self)
       let number = try transaction.operations.openTable(name, create: false)
       // A committed read transaction leaves the handle open for others (lmdb.h, mdb_dbi_open).
       transaction.close(keepingTables: true)
       guard let number else { return nil }
-      tables[name] = number
+      tables.withLock { $0[name] = number }
       return Table(name: name, number: number)
     }
   }

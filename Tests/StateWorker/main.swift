@@ -1,0 +1,65 @@
+import Dispatch
+import Glibc
+import StateStore
+import Synchronization
+
+// A process of its own that reads a task's state beside its writer.
+//
+//     StateWorker read DIR COUNT    reads on three threads until COUNT rows are there, and says each
+//                                   number of rows that it sees with the size of its map
+//
+// Its map is no larger than the file when it begins: whatever the writer adds is beyond it.
+
+func say(_ line: String) {
+  let bytes = Array((line + "\n").utf8)
+  _ = bytes.withUnsafeBytes { write(1, $0.baseAddress, $0.count) }
+}
+
+func fail(_ message: String) -> Never {
+  say("error: \(message)")
+  exit(1)
+}
+
+/// The rows that one view holds, counted in every way there is.
+func rows(_ reader: StateReader) throws -> Int {
+  try reader.read { view in
+    let store = try view.store("orders")
+    let scanned = try view.scan(store, [KeyRange()], limit: 1_000_000).rows.count
+    let counted = try view.count(store)
+    let written = try view.words()["counter"] ?? -1
+    guard scanned == counted, Int64(scanned) == written else {
+      fail("\(scanned) rows, \(counted) counted, \(written) written")
+    }
+    return scanned
+  }
+}
+
+let arguments = CommandLine.arguments
+let parent = getppid()
+do {
+  let directory = arguments[2]
+  let count = Int(arguments[3]) ?? 0
+  // Who opens it later in this process gets this one.
+  let environment = try Environment.open(directory, .init(mapSize: 1, create: false))
+  let reader = try StateReader.open(directory)
+  let seen = Mutex(-1)
+  DispatchQueue.concurrentPerform(iterations: 3) { _ in
+    do {
+      var found = -1
+      // A test that was killed leaves nobody to read for.
+      while found < count, getppid() == parent {
+        found = try rows(reader)
+        seen.withLock { seen in
+          if found > seen {
+            seen = found
+            say("\(found) \(environment.mapSize)")
+          }
+        }
+      }
+    } catch {
+      fail("\(error)")
+    }
+  }
+} catch {
+  fail("\(error)")
+}
