@@ -51,7 +51,6 @@ struct DeterminismTests {
       interpreter.run()
     }
     var expected = interpreter.result
-    expected.audits = [:]
     expected.outputs = [:]
     let found = try result(plan, topology, log, root.path, options)
     let differences = found.differences(from: expected)
@@ -69,7 +68,9 @@ struct DeterminismTests {
       options: options, clock: SystemWallClock(), report: { _ in })
     defer { engine.close() }
     var result = ModelResult()
-    for node in plan.stores { result.rows[node.name] = try engine.rows(node.name) }
+    for node in plan.stores + plan.audits {
+      result.rows[node.name] = try engine.rows(node.name)
+    }
     result.counters = engine.counters
     result.deadLetters = try engine.deadLetters().map { DeadLetterSummary($0).line }.sorted()
     result.held = try engine.heldRecords().map { DeadLetterSummary($0).line }.sorted()

@@ -14,10 +14,15 @@ struct ModelTopology {
       deadLetterTopic: plan.publishesDeadLetters ? ModelPlan.deadLetterTopic : nil)
     var streams: [Int: KStream<String, ModelEvent>] = [:]
     for (number, source) in plan.sources.enumerated() {
-      streams[number] = builder.events(
-        source.topic, format: JSONFormat(), types: types(source.unknownType),
-        eventTime: source.eventTime, policies: source.policies,
-        idle: .milliseconds(source.idle))
+      streams[number] =
+        source.isPlain
+        ? builder.stream(
+          source.topic, key: StringSerde(), value: PlainEventSerde(code: code),
+          policies: source.policies, idle: .milliseconds(source.idle))
+        : builder.events(
+          source.topic, format: JSONFormat(), types: types(source.unknownType),
+          eventTime: source.eventTime, policies: source.policies,
+          idle: .milliseconds(source.idle))
     }
     for node in plan.nodes {
       guard let input = streams[node.input] else {
@@ -32,8 +37,8 @@ struct ModelTopology {
 
   private func types(_ unknown: UnknownTypePolicy) -> EventTypes<JSONView, ModelEvent> {
     var types = EventTypes<JSONView, ModelEvent>(unknownType: unknown)
-    for name in ["NEW", "MOD", "SET", "DROP", "ADD"] {
-      types = types.on(name, version: name == "ADD" ? 2 : 1) { [code] json, _ in
+    for name in ModelUserCode.types {
+      types = types.on(name, version: ModelUserCode.latestVersion(of: name)) { [code] json, _ in
         let event = ModelEvent(
           type: name, number: try json.field("n").int64(),
           trouble: try json["trouble"]?.string(), times: Int(try json["times"]?.int64() ?? 0),
@@ -42,14 +47,40 @@ struct ModelTopology {
         return event
       }
     }
-    return types.upcast("ADD", from: 1) { json, next in
-      let name = try json["trouble"]?.string()
-      let trouble = name.map { ",\"trouble\":\"\($0)\"" } ?? ""
-      let text =
-        "{\"n\":\(try json.field("n").int64() + 1_000)\(trouble),"
-        + "\"times\":\(try json["times"]?.int64() ?? 0),\"uid\":\(try json.field("uid").int64())}"
-      next += Array(text.utf8)
-    }
+    return
+      types
+      .upcast("ADD", from: 1) { [code] json, next in
+        try Self.enterUpcaster(json, code)
+        next += try Self.payload(json, number: "\(json.field("n").int64() + 1_000)")
+      }
+      // From a text by an object to a number, and a type that is none of its own.
+      .upcast("TEN", from: 1) { json, next in
+        guard let number = Int64(try json.field("n").string()) else {
+          throw ModelFailure("a number that is none")
+        }
+        next += try Self.payload(json, number: "{\"v\":\(number + 1)}")
+      }
+      .upcast("TEN", from: 2) { [code] json, next in
+        try Self.enterUpcaster(json, code)
+        next += try Self.payload(json, number: "\(json.field("n").field("v").int64() * 10)")
+      }
+  }
+
+  private static func enterUpcaster(_ json: JSONView, _ code: ModelUserCode) throws {
+    let event = ModelEvent(
+      type: "", number: 0, trouble: try json["trouble"]?.string(),
+      times: Int(try json["times"]?.int64() ?? 0), uid: Int(try json.field("uid").int64()))
+    try code.enter("upcast", event)
+  }
+
+  /// The next version of a payload; what it says of the envelope comes too late.
+  private static func payload(_ json: JSONView, number: String) throws -> [UInt8] {
+    let trouble = try json["trouble"]?.string()
+    let text =
+      "{\"n\":\(number)\(trouble.map { ",\"trouble\":\"\($0)\"" } ?? ""),"
+      + "\"times\":\(try json["times"]?.int64() ?? 0),\"uid\":\(try json.field("uid").int64()),"
+      + "\"eventType\":\"ODD\",\"eventId\":\"another\",\"sequenceNumber\":77}"
+    return Array(text.utf8)
   }
 
   /// Declares one operator and returns its streams of events.
@@ -146,7 +177,7 @@ struct ModelTopology {
           try enter(event)
           return ModelUserCode.project(row, event, sequence: context.sequenceNumber)
         }, of: node, as: ModelRowSerde())
-    case .process(let delay): process(node, input, delay, enter, builder)
+    case .process(let delay, let deletes): process(node, input, delay, deletes, enter, builder)
     case .audit:
       input.audit(named: name) { key, event, context, bytes in
         try enter(event)
@@ -161,7 +192,7 @@ struct ModelTopology {
   }
 
   private func process(
-    _ node: ModelPlan.Node, _ input: KStream<String, ModelEvent>, _ delay: Int64,
+    _ node: ModelPlan.Node, _ input: KStream<String, ModelEvent>, _ delay: Int64, _ deletes: Bool,
     _ enter: @escaping @Sendable (ModelEvent) throws -> Void, _ builder: StreamsBuilder
   ) {
     let rows = builder.store(named: node.name, key: String.self, as: ModelRowSerde())
@@ -181,10 +212,14 @@ struct ModelTopology {
         },
         process: { key, event in
           try enter(event)
-          var row = try store.get(key) ?? ModelRow(number: 0, note: "")
-          row.number += event.number
-          row.note = event.type
-          try store.put(key, row)
+          if deletes, event.type == "DROP" {
+            try store.delete(key)
+          } else {
+            var row = try store.get(key) ?? ModelRow(number: 0, note: "")
+            row.number += event.number
+            row.note = event.type
+            try store.put(key, row)
+          }
           context.markApplied()
           try context.schedule(key, at: context.record.timestamp + .milliseconds(delay))
         })
@@ -216,6 +251,20 @@ struct StoredEventSerde: Serde {
   }
 }
 
+/// Events of a source without an envelope.
+struct PlainEventSerde: Serde {
+  let code: ModelUserCode
+  var name: String { "plain model event" }
+  func serialize(_ value: ModelEvent, into bytes: inout [UInt8]) {
+    bytes += Array(value.stored.utf8)
+  }
+  func deserialize(_ bytes: RawSpan) throws -> ModelEvent {
+    let event = try StoredEventSerde().deserialize(bytes)
+    try code.enter("decode", event)
+    return event
+  }
+}
+
 /// Events on their way out; may fail as its operator is told.
 struct EmittedEventSerde: Serde {
   let enter: @Sendable (ModelEvent) throws -> Void
@@ -223,6 +272,9 @@ struct EmittedEventSerde: Serde {
   func serialize(_ value: ModelEvent, into bytes: inout [UInt8]) throws {
     try enter(value)
     bytes += Array(value.text.utf8)
+    if value.isOversized {
+      bytes += [UInt8](repeating: 0x78, count: ModelPlan.recordBytesMax)
+    }
   }
   func deserialize(_ bytes: RawSpan) throws -> ModelEvent {
     throw SerdeError("emitted events are not read back")

@@ -78,7 +78,7 @@ public final class ModelInterpreter {
 
   public var result: ModelResult {
     var result = ModelResult()
-    for node in plan.stores { result.rows[node.name] = [:] }
+    for node in plan.stores + plan.audits { result.rows[node.name] = [:] }
     for task in tasks {
       let state = task.state
       for (store, rows) in state.rows {
@@ -90,12 +90,6 @@ public final class ModelInterpreter {
       for (topic, outputs) in state.outputs {
         for output in outputs {
           result.outputs[topic, default: [:]][output.key ?? "null", default: []].append(output)
-        }
-      }
-      for (audit, lines) in state.audits {
-        for line in lines {
-          let key = String(line.prefix { $0 != "|" })
-          result.audits[audit, default: [:]][key, default: []].append(line)
         }
       }
       result.deadLetters += state.dead.map(\.line)

@@ -11,6 +11,8 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
     public var eventTime: EventTime
     /// Milliseconds for which it is waited for at its end.
     public var idle: Int64 = 0
+    /// Plain keys and values, without an envelope in the value.
+    public var isPlain = false
   }
 
   public enum Kind: Hashable, Sendable {
@@ -29,8 +31,8 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
     /// `DROP` is a tombstone.
     case toTable(onChange: Bool)
     case project(MissingRowPolicy, SequencePolicies?)
-    /// Keeps a row, and a timer that forwards it `delay` later.
-    case process(delay: Int64)
+    /// Keeps a row, which `DROP` may delete, and a timer that forwards it `delay` later.
+    case process(delay: Int64, deletes: Bool)
     case audit
     case sink
   }
@@ -59,6 +61,8 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
   public var limits: HeldLimits
 
   public static let deadLetterTopic = "dead"
+  /// Bytes of a record that a topic takes at most.
+  public static let recordBytesMax = 1_000_000
   /// Where a node's emissions go.
   public static func topic(of node: Node) -> String { "out-\(node.name)" }
 
@@ -87,7 +91,7 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
         + "\(source.policies.process), produce \(source.policies.produce), conflict "
         + "\(source.policies.conflict), null key \(source.policies.nullKey), key mismatch "
         + "\(source.policies.keyMismatch), unknown type \(source.unknownType), "
-        + "time \(source.eventTime), idle \(source.idle) ms)"
+        + "time \(source.eventTime), idle \(source.idle) ms\(source.isPlain ? ", plain" : ""))"
     }
     let nodes = nodes.map { node in
       "  \(node.outputs) = \(node.input) -> \(node.name) \(node.kind)\(node.emits ? ", emits" : "")"
@@ -162,6 +166,28 @@ extension ModelPlan {
     if mergesSources, idleRandom.next(upTo: 2) == 0 {
       for number in sources.indices { sources[number].idle = Int64(idleRandom.next(upTo: 30)) }
     }
+    if isExtended { extend() }
+  }
+
+  /// Whether the plan has what ``extend()`` adds: half of all seeds, so that the others stay what
+  /// they were.
+  public var isExtended: Bool { seed % 4 < 2 }
+
+  /// Plain sources, rows that are deleted, and limits that are reached.
+  private mutating func extend() {
+    var random = SplitMix64(seed: seed &* 0xd1b5 &+ 0x4a32)
+    for number in sources.indices where random.next(upTo: 3) == 0 {
+      sources[number].isPlain = true
+      sources[number].eventTime = .recordTimestamp
+    }
+    for number in nodes.indices {
+      guard case .process(let delay, _) = nodes[number].kind else { continue }
+      nodes[number].kind = .process(delay: delay, deletes: random.next(upTo: 3) > 0)
+    }
+    if random.next(upTo: 2) == 0 {
+      limits = HeldLimits(
+        perKey: 1 + Int(random.next(upTo: 2)), perTask: 2 + Int(random.next(upTo: 3)))
+    }
   }
 
   private mutating func add(terminal kind: Kind, at input: Int, emits: Bool) {
@@ -204,7 +230,7 @@ extension ModelPlan {
           : SequencePolicies(
             gap: sequencePolicy(&random), regression: sequencePolicy(&random),
             repeated: sequencePolicy(&random)))
-    case 8, 9: .process(delay: 5 + Int64(random.next(upTo: 60)))
+    case 8, 9: .process(delay: 5 + Int64(random.next(upTo: 60)), deletes: false)
     case 10: .audit
     default: .sink
     }

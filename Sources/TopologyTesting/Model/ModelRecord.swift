@@ -18,8 +18,17 @@ public struct ModelEvent: Hashable, Sendable {
     self.uid = uid
   }
 
+  /// The event of a plain source.
+  init(plain payload: ModelRecord.Payload) {
+    self.init(
+      type: payload.type ?? "", number: payload.number, trouble: payload.trouble,
+      times: payload.times, uid: payload.uid)
+  }
+
   /// As operators emit it.
   public var text: String { "\(type) \(number)" }
+  /// Whether it is larger on its way out than any topic takes.
+  public var isOversized: Bool { trouble == "size" }
 }
 
 /// A record of a model's input with what it means, so that nobody has to parse it.
@@ -46,6 +55,17 @@ public struct ModelRecord: Hashable, Sendable {
     public var trouble: String?
     public var times = 0
     public var uid: Int
+    /// Bytes of no meaning.
+    public var padding = 0
+
+    /// The number as its version writes it.
+    var numberJSON: String {
+      switch (type, version) {
+      case ("TEN", 1): "\"\(number)\""
+      case ("TEN", 2): "{\"v\":\(number)}"
+      default: "\(number)"
+      }
+    }
   }
 
   public var topic: String
@@ -58,12 +78,15 @@ public struct ModelRecord: Hashable, Sendable {
   public var correlationID: String?
   /// Type and version are headers, not fields.
   public var typeIsHeader = false
+  /// The value is an event as it is stored, without an envelope.
+  public var isPlain = false
 
   /// The value's bytes as text.
   public var value: String? {
     switch body {
     case .tombstone: return nil
     case .garbage(let text): return text
+    case .event(let payload) where isPlain: return ModelEvent(plain: payload).stored
     case .event(let payload):
       var fields: [String] = []
       func add(_ name: String, _ json: String?) {
@@ -83,10 +106,11 @@ public struct ModelRecord: Hashable, Sendable {
         payload.hasBadTime
           ? "\"yesterday\""
           : quoted(payload.occurredAt.map { Timestamp(milliseconds: $0).description }))
-      add("n", "\(payload.number)")
+      add("n", payload.numberJSON)
       add("trouble", quoted(payload.trouble))
       if payload.times > 0 { add("times", "\(payload.times)") }
       add("uid", "\(payload.uid)")
+      if payload.padding > 0 { add("pad", quoted(String(repeating: "p", count: payload.padding))) }
       return "{\(fields.joined(separator: ","))}"
     }
   }

@@ -10,6 +10,7 @@ extension ModelTask {
     ) -> Failure {
       Failure(stage: .decode, reason: reason, action: action)
     }
+    if record.isPlain { return try processPlain(record, decodeFailure) }
     guard case .event(let payload) = record.body, !payload.hasBadSequence else {
       throw decodeFailure()
     }
@@ -33,7 +34,7 @@ extension ModelTask {
       count(.keyMismatch)
     }
     guard let type = payload.type else { throw decodeFailure() }
-    guard ["NEW", "MOD", "SET", "DROP", "ADD"].contains(type) else {
+    guard ModelUserCode.types.contains(type) else {
       guard source.unknownType != .deadLetter else {
         throw decodeFailure(.unknownType, .deadLetter)
       }
@@ -42,16 +43,42 @@ extension ModelTask {
       if source.unknownType == .warn { count(.unknownType) }
       return
     }
-    let latest = type == "ADD" ? 2 : 1
-    guard payload.version == latest || (type == "ADD" && payload.version == 1) else {
-      throw decodeFailure(.unknownVersion, .deadLetter)
-    }
+    let latest = ModelUserCode.latestVersion(of: type)
+    guard payload.version <= latest else { throw decodeFailure(.unknownVersion, .deadLetter) }
     let event = ModelEvent(
-      type: type, number: payload.number + (payload.version < latest ? 1_000 : 0),
+      type: type,
+      number: ModelUserCode.upcast(payload.number, of: type, from: payload.version),
       trouble: payload.trouble, times: payload.times, uid: payload.uid)
-    do { try code.enter("decode", event) } catch { throw decodeFailure() }
+    do {
+      if payload.version < latest { try code.enter("upcast", event) }
+      try code.enter("decode", event)
+    } catch {
+      throw decodeFailure()
+    }
+    try pushSource(record, key ?? "", event)
+  }
+
+  /// A record of a source without an envelope: its key and value are all there is, but for headers.
+  private mutating func processPlain(
+    _ record: ModelRecord,
+    _ failure: (ProcessingFailure.Reason, ErrorPolicy.Action?) -> Failure
+  ) throws {
+    guard let key = record.key else { throw failure(.nullKey, .deadLetter) }
+    guard case .event(let payload) = record.body else { throw failure(.decode, nil) }
+    unit.time = record.time
+    unit.type = record.typeIsHeader ? payload.type : nil
+    unit.correlationID = record.correlationID
+    state.time = max(state.time, unit.time)
+    let event = ModelEvent(plain: payload)
+    do { try code.enter("decode", event) } catch { throw failure(.decode, nil) }
+    try pushSource(record, key, event)
+  }
+
+  private mutating func pushSource(
+    _ record: ModelRecord, _ key: String, _ event: ModelEvent
+  ) throws {
     for (number, candidate) in plan.sources.enumerated() where candidate.topic == record.topic {
-      try push(number, key ?? "", event)
+      try push(number, key, event)
     }
   }
 
@@ -116,21 +143,34 @@ extension ModelTask {
       let old = row(node, key)
       put(node, key, event.type == "DROP" ? nil : event.stored, onChange: onChange, old: old)
     case .project(let missing, let sequence): try project(node, missing, sequence, key, event)
-    case .process(let delay):
+    case .process(let delay, let deletes):
       try enter(node, event)
-      var row = row(node, key).flatMap { ModelRow(text: $0) } ?? ModelRow(number: 0, note: "")
-      row.number += event.number
-      row.note = event.type
-      state.rows[node.name, default: [:]][key] = row.text
+      if deletes, event.type == "DROP" {
+        state.rows[node.name, default: [:]][key] = nil
+      } else {
+        var row = row(node, key).flatMap { ModelRow(text: $0) } ?? ModelRow(number: 0, note: "")
+        row.number += event.number
+        row.note = event.type
+        state.rows[node.name, default: [:]][key] = row.text
+      }
       state.timers.insert(ModelTimer(time: unit.time + delay, name: node.name, key: key))
       unit.applied = true
     case .audit:
       try enter(node, event)
+      // A value behind others of its entity and number bears how many they are.
+      let number = unit.sequence.map { "\($0)" } ?? "null"
+      let place = "[\"\(key)\",\(number)"
+      let count = state.audits["\(node.name)\(place)", default: 0]
+      state.audits["\(node.name)\(place)"] = count + 1
       let sequence = unit.sequence.map { "\($0)" } ?? ""
-      state.audits[node.name, default: []].append("\(key)|\(sequence)|\(event.text)")
+      state.rows[node.name, default: [:]][place + (count > 0 ? ",\(count)]" : "]")] =
+        "\(key)|\(sequence)|\(event.text)"
       unit.applied = true
     case .sink:
       try enter(node, event, .produce)
+      if event.isOversized {
+        throw Failure(stage: .produce, reason: .produce, operatorName: node.name)
+      }
       emit(node, key, event.text)
     }
   }

@@ -153,7 +153,7 @@ struct ModelTask {
   /// The rules of the default envelope: header, field, aggregate and sequence, position.
   private func identity(of record: ModelRecord) -> (id: String, isDurable: Bool) {
     if let id = record.headerID { return ("\(record.topic)/\(id)", true) }
-    if case .event(let payload) = record.body {
+    if !record.isPlain, case .event(let payload) = record.body {
       if let id = payload.payloadID { return ("\(record.topic)/\(id)", true) }
       if let aggregate = payload.aggregateID ?? record.key, let sequence = payload.sequence,
         !payload.hasBadSequence
@@ -165,7 +165,7 @@ struct ModelTask {
   }
 
   private func logicalKey(of record: ModelRecord) -> String? {
-    guard record.key == nil, source(of: record).policies.nullKey == .warn,
+    guard record.key == nil, !record.isPlain, source(of: record).policies.nullKey == .warn,
       case .event(let payload) = record.body
     else { return record.key }
     return payload.aggregateID

@@ -30,6 +30,26 @@ public final class ModelUserCode: Sendable {
     set { calls.withLock { $0 = newValue } }
   }
 
+  public static let types = ["NEW", "MOD", "SET", "DROP", "ADD", "TEN"]
+
+  public static func latestVersion(of type: String) -> Int {
+    switch type {
+    case "ADD": 2
+    case "TEN": 3
+    default: 1
+    }
+  }
+
+  /// The number of an event after its upcasters, of which each does something else.
+  public static func upcast(_ number: Int64, of type: String, from version: Int) -> Int64 {
+    switch (type, version) {
+    case ("ADD", 1): number + 1_000
+    case ("TEN", 1): (number + 1) * 10
+    case ("TEN", 2): number * 10
+    default: number
+    }
+  }
+
   public static func flatMap(_ event: ModelEvent) -> [ModelEvent] {
     (0..<abs(event.number % 3)).map { offset in
       var copy = event

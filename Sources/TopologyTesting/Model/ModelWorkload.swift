@@ -141,6 +141,7 @@ public struct ModelWorkload: Sendable {
     if below(2) == 0 { record.headerID = "e\(lastUID)" }
     if below(3) == 0 { record.correlationID = "c\(below(5))" }
     record.typeIsHeader = below(2) == 0
+    record.isPlain = source.isPlain
     switch below(40) {
     case 0: return record
     case 1, 2:
@@ -165,8 +166,25 @@ public struct ModelWorkload: Sendable {
     case 5, 6, 7, 8: trouble(&payload)
     default: break
     }
+    if plan.isExtended { extend(&record, &payload) }
     record.body = .event(payload)
     return record
+  }
+
+  private mutating func extend(
+    _ record: inout ModelRecord, _ payload: inout ModelRecord.Payload
+  ) {
+    switch below(30) {
+    case 0, 1, 2: (payload.type, payload.version) = ("TEN", 1 + below(3))
+    case 3, 4:
+      (payload.type, payload.version) = below(2) == 0 ? ("ADD", 1) : ("TEN", 1 + below(2))
+      (payload.trouble, payload.times) = ("upcast", [1, 2, 3, 1_000][below(4)])
+    case 5: payload.trouble = "size"
+    case 6: payload.padding = 1_000 + below(20_000)
+    // No key at all.
+    case 7: (record.key, payload.aggregateID) = (nil, nil)
+    default: break
+    }
   }
 
   /// Mostly the next number, at times one too many, an old one or the same again.
