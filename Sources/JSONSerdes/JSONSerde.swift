@@ -7,16 +7,19 @@ import Synchronization
 /// through `Codable`.
 public struct JSONSerde<Value>: Serde {
   public let name: String
+  public let everyValueHasBytes: Bool
   @usableFromInline let read: @Sendable (JSONView) throws -> Value
   @usableFromInline let write: @Sendable (Value, inout JSONWriter) throws -> Void
   @usableFromInline let parsers = ParserPool()
 
   @inlinable
   init(
-    _ typeName: String, read: @escaping @Sendable (JSONView) throws -> Value,
+    _ typeName: String, everyValueHasBytes: Bool,
+    read: @escaping @Sendable (JSONView) throws -> Value,
     write: @escaping @Sendable (Value, inout JSONWriter) throws -> Void
   ) {
     name = "json \(typeName)"
+    self.everyValueHasBytes = everyValueHasBytes
     self.read = read
     self.write = write
   }
@@ -42,7 +45,7 @@ extension JSONSerde where Value: JSONDecodable & JSONEncodable {
   @inlinable
   public init(typeName: String = "\(Value.self)") {
     self.init(
-      typeName, read: { try Value(json: $0) },
+      typeName, everyValueHasBytes: Value.everyValueHasJSON, read: { try Value(json: $0) },
       write: { (value: Value, writer: inout JSONWriter) in value.encode(to: &writer) })
   }
 }
@@ -52,7 +55,7 @@ extension JSONSerde where Value: Codable & SendableMetatype {
   @_disfavoredOverload
   public init(typeName: String = "\(Value.self)") {
     self.init(
-      typeName,
+      typeName, everyValueHasBytes: false,
       read: { view in
         do {
           return try view.decode(codable: Value.self)

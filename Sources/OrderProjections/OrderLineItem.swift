@@ -32,6 +32,8 @@ extension OrderLineItem: JSONDecodable {
 }
 
 extension OrderLineItem: JSONEncodable {
+  public static var everyValueHasJSON: Bool { true }
+
   public func encode(to writer: inout JSONWriter) {
     writer.beginObject()
     writer.field("sku", sku)

@@ -102,6 +102,8 @@ extension OrderReadModel: JSONDecodable {
 }
 
 extension OrderReadModel: JSONEncodable {
+  public static var everyValueHasJSON: Bool { true }
+
   public func encode(to writer: inout JSONWriter) {
     writer.beginObject()
     writer.field("orderId", orderID)

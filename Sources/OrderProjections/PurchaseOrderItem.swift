@@ -47,6 +47,8 @@ struct PurchaseOrderProgress: Hashable, Sendable {
 }
 
 extension PurchaseOrderItem: JSONDecodable, JSONEncodable {
+  public static var everyValueHasJSON: Bool { true }
+
   public init(json: JSONView) throws {
     aggregateID = try json.field("aggregateId").string()
     events = try json.field("events").int64()
@@ -67,6 +69,8 @@ extension PurchaseOrderItem: JSONDecodable, JSONEncodable {
 }
 
 extension PurchaseOrderProgress: JSONDecodable, JSONEncodable {
+  static var everyValueHasJSON: Bool { true }
+
   init(json: JSONView) throws {
     item = try json.field("item").decode()
     lastSequence = try json.field("lastSequence").int64()

@@ -149,19 +149,20 @@ struct ModelTopology {
     case .count: emit(input.groupByKey().count(named: name), of: node, as: CountSerde())
     case .reduce:
       emit(
-        input.groupByKey().reduce(named: name, as: StoredEventSerde()) { row, event in
+        input.groupByKey().reduce(named: name, as: rows(node, StoredEventSerde())) { row, event in
           try enter(event)
           return ModelUserCode.reduce(row, event)
         }, of: node, as: StoredEventSerde())
     case .aggregate:
       emit(
-        input.groupByKey().aggregate(into: "", named: name, as: StringSerde()) { row, event in
+        input.groupByKey().aggregate(into: "", named: name, as: rows(node, StringSerde())) {
+          row, event in
           try enter(event)
           row += "+\(event.number)"
         }, of: node, as: StringSerde())
     case .toTable(let onChange):
       let table = input.mapValues { _, event in event.type == "DROP" ? nil : event }
-        .toTable(named: name, as: StoredEventSerde())
+        .toTable(named: name, as: rows(node, StoredEventSerde()))
       guard node.emits else { return }
       (onChange ? table.toStreamOnChange() : table.toStream())
         .to(ModelPlan.topic(of: node), key: StringSerde(), value: StoredEventSerde())
@@ -172,8 +173,9 @@ struct ModelTopology {
         ) { $0.sequence }
       }
       emit(
-        input.project(named: name, as: ModelRowSerde(), missing: missing, sequence: check) {
-          row, event, context in
+        input.project(
+          named: name, as: rows(node, ModelRowSerde()), missing: missing, sequence: check
+        ) { row, event, context in
           try enter(event)
           return ModelUserCode.project(row, event, sequence: context.sequenceNumber)
         }, of: node, as: ModelRowSerde())
@@ -195,7 +197,8 @@ struct ModelTopology {
     _ node: ModelPlan.Node, _ input: KStream<String, ModelEvent>, _ delay: Int64, _ deletes: Bool,
     _ enter: @escaping @Sendable (ModelEvent) throws -> Void, _ builder: StreamsBuilder
   ) {
-    let rows = builder.store(named: node.name, key: String.self, as: ModelRowSerde())
+    let rows = builder.store(
+      named: node.name, key: String.self, as: rows(node, ModelRowSerde()))
     let fired: KStream<String, ModelEvent> = input.process(
       named: node.name, stores: [node.name]
     ) { context in
@@ -229,12 +232,32 @@ struct ModelTopology {
       ModelPlan.topic(of: node), key: StringSerde(), value: EmittedEventSerde(enter: { _ in }))
   }
 
+  private func rows<Rows: Serde>(_ node: ModelPlan.Node, _ serde: Rows) -> ModelRowsSerde<Rows> {
+    ModelRowsSerde(rows: serde, refuses: node.refusesRows)
+  }
+
   private func emit<Row>(
     _ table: KTable<String, Row>, of node: ModelPlan.Node, as serde: some Serde<Row>
   ) {
     guard node.emits else { return }
     table.toStream().to(ModelPlan.topic(of: node), key: StringSerde(), value: serde)
   }
+}
+
+/// The rows of a store, some of which may have no bytes.
+struct ModelRowsSerde<Rows: Serde>: Serde {
+  let rows: Rows
+  let refuses: Bool
+  var name: String { rows.name }
+  var everyValueHasBytes: Bool { rows.everyValueHasBytes && !refuses }
+  func serialize(_ value: Rows.Value, into bytes: inout [UInt8]) throws {
+    let start = bytes.count
+    try rows.serialize(value, into: &bytes)
+    if refuses, !ModelUserCode.hasBytes(String(decoding: bytes[start...], as: UTF8.self)) {
+      throw SerdeError("a row without bytes")
+    }
+  }
+  func deserialize(_ bytes: RawSpan) throws -> Rows.Value { try rows.deserialize(bytes) }
 }
 
 /// Rows of events.

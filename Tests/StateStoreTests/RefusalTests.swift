@@ -147,20 +147,68 @@ import Testing
     fixture.state.abort()
   }
 
-  @Test("a row without bytes fails the commit, and the interval can be dropped")
+  @Test("a row without bytes is refused when it is put, and its key's row stays what it was")
   func unserializable() throws {
     let fixture = try StoreFixture(directory.path)
+    let (good, bad) = (Row(customer: "c", total: 1), Row(customer: nil, total: .min))
     try fixture.state.begin()
-    try fixture.numbered.put("a", Row(customer: nil, total: .min))
-    fixture.state.commitUnit()
-    #expect(throws: SerdeError.self) { try fixture.state.commit() }
-    fixture.state.abort()
-    try fixture.state.begin()
-    #expect(try fixture.numbered.get("a") == nil && fixture.numbered.count == 0)
-    try fixture.numbered.put("a", Row(customer: nil, total: 1))
+    let refused = #expect(throws: SerdeError.self) { try fixture.numbered.put("new", bad) }
+    #expect(
+      refused?.reason
+        == "the row of key 'new' in store 'orders' cannot be written: no such total")
+    try fixture.numbered.put("a", good)
+    #expect(throws: SerdeError.self) { try fixture.numbered.put("a", bad) }
+    let clustered = #expect(throws: SerdeError.self) {
+      try fixture.clustered.put(KeyPair("w", 7), bad)
+    }
+    #expect(
+      clustered?.reason
+        == "the row of key '[\"w\",7]' in store 'windows' cannot be written: no such total")
+    #expect(try fixture.numbered.get("a") == good && fixture.numbered.get("new") == nil)
+    #expect(fixture.numbered.count == 1 && fixture.clustered.count == 0)
     fixture.state.commitUnit()
     try fixture.state.commit()
-    #expect(fixture.numbered.count == 1)
+    // Of a stored row, too.
+    try fixture.state.begin()
+    #expect(throws: SerdeError.self) { try fixture.numbered.put("a", bad) }
+    #expect(try fixture.numbered.get("a") == good)
+    fixture.state.commitUnit()
+    try fixture.state.commit()
+    let reader = try StateReader.open(directory.path)
+    #expect(try reader.read { try $0.countIndex(try $0.store("orders"), "byTotal") } == 1)
+  }
+
+  /// Says that every value has bytes, which is not so.
+  private struct BoastfulSerde: Serde {
+    let name = "boastful Row"
+    let everyValueHasBytes = true
+    func serialize(_ value: Row, into bytes: inout [UInt8]) throws {
+      try RowSerde().serialize(value, into: &bytes)
+    }
+    func deserialize(_ bytes: RawSpan) throws -> Row { try RowSerde().deserialize(bytes) }
+  }
+
+  @Test("a serde that does not keep its word fails the commit, and the interval can be dropped")
+  func boastful() throws {
+    let state = try TaskState.open(directory: directory.path, identity: identity())
+    let store: KeyValueStore<String, Row> = try state.keyValue(
+      "orders", serde: BoastfulSerde(), layout: .rowNumbers)
+    try state.begin()
+    try store.put("a", Row(customer: nil, total: .min))
+    state.commitUnit()
+    let error = refusal { try state.commit() }
+    #expect(error?.code == .invalid && error?.store == "orders")
+    #expect(
+      error?.message
+        == "serde 'boastful Row' cannot write a row (no such total), though it says that every "
+        + "value has bytes, or wrote this one when it was put; correct the serde, then start again")
+    state.abort()
+    try state.begin()
+    #expect(try store.get("a") == nil && store.count == 0)
+    try store.put("a", Row(customer: nil, total: 1))
+    state.commitUnit()
+    try state.commit()
+    #expect(store.count == 1)
   }
 
   @Test("an interval spilled into a map that is full is lost, and can be repeated")

@@ -10,13 +10,16 @@ import TopologyTesting
 /// Digests say what views hold; a verification rebuilds them beside the state.
 @Suite("Verification")
 struct VerificationTests {
-  private func topology(_ row: @escaping @Sendable (String) throws -> String) throws -> Topology {
+  private func topology(
+    as serde: some Serde<String> = StringSerde(),
+    _ row: @escaping @Sendable (String) throws -> String
+  ) throws -> Topology {
     let builder = StreamsBuilder("verified")
     let left = builder.stream("left", key: StringSerde(), value: StringSerde())
     let right = builder.stream("right", key: StringSerde(), value: StringSerde())
     left.merge(right, named: "both")
       .groupByKey()
-      .aggregate(into: "", named: "texts", as: StringSerde()) { $0 += try row($1) }
+      .aggregate(into: "", named: "texts", as: serde) { $0 += try row($1) }
       .view(indexes: [Index("byLength", [.descending("length") { $0.utf8.count }])])
     return try builder.build()
   }
@@ -26,7 +29,12 @@ struct VerificationTests {
   }
 
   /// Sends to both inputs by turns and runs after each, so that inputs are passed at their ends.
-  private func run(_ topology: Topology, _ log: SimulatedLog, _ root: String, seed: UInt64) throws {
+  private func run(
+    _ topology: Topology, _ log: SimulatedLog, _ root: String, seed: UInt64,
+    intervals: Int = RunOptions().budget.records
+  ) throws {
+    var options = RunOptions()
+    options.budget.records = intervals
     for topic in ["left", "right"] {
       try log.administration?.createTopic(topic, partitions: 2, retention: TopicRetention())
     }
@@ -40,7 +48,7 @@ struct VerificationTests {
       }
       _ = try log.makeAppender().append(records, to: topic)
       let owner = try TopologyOwner(
-        topology, stateRoot: root, log: log, options: RunOptions(), clock: SystemWallClock(),
+        topology, stateRoot: root, log: log, options: options, clock: SystemWallClock(),
         report: { _ in })
       try owner.run(untilEnd: true)
     }
@@ -69,6 +77,33 @@ struct VerificationTests {
     #expect(comparisons.first?.stored.rows == 7)
     let left = try StateDirectory.entries(state(root).path + "/.verify")
     #expect(left == [])
+  }
+
+  /// Texts, of which some have no bytes.
+  private struct RefusingSerde: Serde {
+    var name: String { "some texts" }
+    func serialize(_ value: String, into bytes: inout [UInt8]) throws {
+      if value.utf8.count % 3 == 1 { throw SerdeError("a text of \(value.utf8.count) bytes") }
+      bytes += Array(value.utf8)
+    }
+    func deserialize(_ bytes: RawSpan) throws -> String { try StringSerde().deserialize(bytes) }
+  }
+
+  @Test(
+    "a replay refuses the rows that were refused, though its intervals end elsewhere",
+    arguments: [1, 3, 50_000])
+  func refusedRows(intervals: Int) throws {
+    let root = NSTemporaryDirectory() + "projector-verify-" + UUID().uuidString
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let (topology, log) = (try topology(as: RefusingSerde()) { $0 }, SimulatedLog())
+    try run(topology, log, root, seed: 3, intervals: intervals)
+    let engine = try ManualEngine(
+      topology, log: log, directory: state(root), options: RunOptions(), clock: SystemWallClock(),
+      report: { _ in })
+    let counters = engine.counters
+    engine.close()
+    #expect((counters["deadLettered{process}"] ?? 0) > 10 && (counters["applied"] ?? 0) > 10)
+    #expect(try verify(topology, log, root).map(\.isEqual) == [true])
   }
 
   @Test("a topology that is no function of its input is found out")

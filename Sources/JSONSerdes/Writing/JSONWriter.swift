@@ -263,42 +263,61 @@ public struct JSONWriter: ~Copyable {
 public protocol JSONEncodable: SendableMetatype {
   /// Writes exactly one value.
   func encode(to writer: inout JSONWriter)
+  /// Whether no value writes a `Double`, the one thing that JSON may have no text for; `false`
+  /// unless a type says so.
+  ///
+  /// It spares a store the trial of each row: ``StreamCore/Serde/everyValueHasBytes``.
+  static var everyValueHasJSON: Bool { get }
+}
+
+extension JSONEncodable {
+  @inlinable public static var everyValueHasJSON: Bool { false }
 }
 
 extension String: JSONEncodable {
+  @inlinable public static var everyValueHasJSON: Bool { true }
   @inlinable public func encode(to writer: inout JSONWriter) { writer.value(self) }
 }
 extension Bool: JSONEncodable {
+  @inlinable public static var everyValueHasJSON: Bool { true }
   @inlinable public func encode(to writer: inout JSONWriter) { writer.value(self) }
 }
 extension Int: JSONEncodable {
+  @inlinable public static var everyValueHasJSON: Bool { true }
   @inlinable public func encode(to writer: inout JSONWriter) { writer.value(Int64(self)) }
 }
 extension Int64: JSONEncodable {
+  @inlinable public static var everyValueHasJSON: Bool { true }
   @inlinable public func encode(to writer: inout JSONWriter) { writer.value(self) }
 }
 extension Int32: JSONEncodable {
+  @inlinable public static var everyValueHasJSON: Bool { true }
   @inlinable public func encode(to writer: inout JSONWriter) { writer.value(Int64(self)) }
 }
 extension Double: JSONEncodable {
   @inlinable public func encode(to writer: inout JSONWriter) { writer.value(self) }
 }
 extension Decimal: JSONEncodable {
+  @inlinable public static var everyValueHasJSON: Bool { true }
   @inlinable public func encode(to writer: inout JSONWriter) { writer.value(self) }
 }
 extension Instant: JSONEncodable {
+  @inlinable public static var everyValueHasJSON: Bool { true }
   @inlinable public func encode(to writer: inout JSONWriter) { writer.value(self) }
 }
 extension Timestamp: JSONEncodable {
+  @inlinable public static var everyValueHasJSON: Bool { true }
   @inlinable public func encode(to writer: inout JSONWriter) { writer.value(self) }
 }
 /// `nil` is null; ``JSONWriter/field(_:ifPresent:)`` leaves the member out instead.
 extension Optional: JSONEncodable where Wrapped: JSONEncodable {
+  @inlinable public static var everyValueHasJSON: Bool { Wrapped.everyValueHasJSON }
   @inlinable public func encode(to writer: inout JSONWriter) {
     if let self { self.encode(to: &writer) } else { writer.null() }
   }
 }
 extension Array: JSONEncodable where Element: JSONEncodable {
+  @inlinable public static var everyValueHasJSON: Bool { Element.everyValueHasJSON }
   @inlinable public func encode(to writer: inout JSONWriter) {
     writer.beginArray()
     for element in self { element.encode(to: &writer) }
@@ -307,6 +326,7 @@ extension Array: JSONEncodable where Element: JSONEncodable {
 }
 /// Members in the order of their names: a dictionary's own order is another in each process.
 extension Dictionary: JSONEncodable where Key == String, Value: JSONEncodable {
+  @inlinable public static var everyValueHasJSON: Bool { Value.everyValueHasJSON }
   @inlinable public func encode(to writer: inout JSONWriter) {
     writer.beginObject()
     for (name, value) in self.sorted(by: { $0.key < $1.key }) {

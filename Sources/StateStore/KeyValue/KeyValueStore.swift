@@ -4,7 +4,8 @@ public import StreamCore
 /// the transaction; nothing is visible to others before the interval's commit.
 ///
 /// Used by its task's thread alone. A row is decoded at most once an interval and encoded once, at
-/// the flush; no rows are kept after a commit.
+/// the flush; no rows are kept after a commit. A row that has no bytes is refused when it is put,
+/// wherever intervals end: what is in the cache can be written.
 public final class KeyValueStore<Key: StoreKey, Row> {
   @usableFromInline let core: RowCore
   @usableFromInline let space: KeySpace
@@ -17,13 +18,27 @@ public final class KeyValueStore<Key: StoreKey, Row> {
   @inlinable
   @inline(__always)
   init(core: RowCore, serde: some Serde<Row>, indexes: [Index<Row>]) {
-    let cache = RowCache<Row>(core: core, indexes: indexes) { try serde.deserialize($0) }
+    let cache = RowCache<Row>(
+      core: core, indexes: indexes, decode: { try serde.deserialize($0) },
+      isChecked: !serde.everyValueHasBytes,
+      check: { row in
+        var bytes: [UInt8] = []
+        try serde.serialize(row, into: &bytes)
+      })
     self.core = core
     self.space = core.space
     self.cache = cache
     core.setHooks(
       rollbackUnit: { cache.rollbackUnit() },
-      writeRows: { try cache.writeRows { try serde.serialize($0, into: &$1) } },
+      writeRows: {
+        try cache.writeRows { row, bytes in
+          do {
+            try serde.serialize(row, into: &bytes)
+          } catch {
+            throw core.brokenPromise(of: serde.name, error)
+          }
+        }
+      },
       dropCache: { cache.dropCache() }, dirtyRows: { cache.dirtyCount })
   }
 
@@ -62,8 +77,31 @@ public final class KeyValueStore<Key: StoreKey, Row> {
   package func putBack(_ row: consuming Row?, at slot: Int) { cache.putBack(slot, row) }
 
   /// Puts the row at a slot whose row was taken.
+  ///
+  /// - Throws: as ``put(_:_:)``; the taken row is then back.
   @inlinable
-  package func put(_ row: consuming Row, at slot: Int, replacing old: consuming Row?) {
+  package func put(
+    _ row: consuming Row, at slot: Int, replacing old: consuming Row?
+  ) throws(SerdeError) {
+    if cache.isChecked { return try check(row, at: slot, replacing: old) }
+    write(row, at: slot, replacing: old)
+  }
+
+  // Apart, so that a row that needs no trial is moved once.
+  @inlinable
+  @inline(never)
+  func check(
+    _ row: consuming Row, at slot: Int, replacing old: consuming Row?
+  ) throws(SerdeError) {
+    if let refusal = cache.refusal(of: row, at: slot) {
+      putBack(old, at: slot)
+      throw refusal
+    }
+    write(row, at: slot, replacing: old)
+  }
+
+  @inlinable
+  func write(_ row: consuming Row, at slot: Int, replacing old: consuming Row?) {
     if !cache.state.value.slots[slot].hasRow {
       core.addRow(Int(cache.state.value.slots[slot].entry))
     }
@@ -78,9 +116,11 @@ public final class KeyValueStore<Key: StoreKey, Row> {
   }
 
   /// Puts the row at a slot.
+  ///
+  /// - Throws: as ``put(_:_:)``.
   @inlinable
-  package func put(_ row: consuming Row, at slot: Int) {
-    put(row, at: slot, replacing: take(at: slot))
+  package func put(_ row: consuming Row, at slot: Int) throws(SerdeError) {
+    try put(row, at: slot, replacing: take(at: slot))
   }
 
   /// Deletes the row at a slot, if there is one.
@@ -96,13 +136,17 @@ public final class KeyValueStore<Key: StoreKey, Row> {
 
   /// The row of a key.
   ///
-  /// - Throws: ``StoreError``, ``SerdeError`` for a stored row that does not decode.
+  /// - Throws: ``StoreError``; ``StreamCore/SerdeError``, which names store and key, for a stored
+  ///   row that does not decode.
   @inlinable
   public func get(_ key: Key) throws -> Row? { row(at: try slot(of: key)) }
 
   /// Puts the row of a key.
+  ///
+  /// - Throws: as ``get(_:)``; ``StreamCore/SerdeError`` for a row that its serde cannot write, and
+  ///   the key's row is then what it was.
   @inlinable
-  public func put(_ key: Key, _ row: Row) throws { put(row, at: try slot(of: key)) }
+  public func put(_ key: Key, _ row: Row) throws { try put(row, at: try slot(of: key)) }
 
   /// Deletes the row of a key.
   ///

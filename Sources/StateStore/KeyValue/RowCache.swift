@@ -1,3 +1,5 @@
+public import StreamCore
+
 /// The decoded rows an interval has met, and how to take a unit's changes back.
 @usableFromInline
 final class RowCache<Row> {
@@ -71,13 +73,22 @@ final class RowCache<Row> {
   /// Those of each index, bare: an index with its names would be copied for each row.
   @usableFromInline let indexes: [[ComponentEncoder]]
   @usableFromInline let decode: (RawSpan) throws -> Row
+  /// Throws for a row that has no bytes.
+  @usableFromInline let check: (Row) throws -> Void
+  /// Whether there may be such rows.
+  @usableFromInline let isChecked: Bool
   @usableFromInline let state = OwnedState(State())
 
   @inlinable
-  init(core: RowCore, indexes: [Index<Row>], decode: @escaping (RawSpan) throws -> Row) {
+  init(
+    core: RowCore, indexes: [Index<Row>], decode: @escaping (RawSpan) throws -> Row,
+    isChecked: Bool, check: @escaping (Row) throws -> Void
+  ) {
     self.core = core
     self.indexes = indexes.map { $0.components.map(\.encode) }
     self.decode = decode
+    self.isChecked = isChecked
+    self.check = check
   }
 
   @inlinable var dirtyCount: Int { state.value.dirty.count }
@@ -96,7 +107,11 @@ final class RowCache<Row> {
   func load(_ entry: Int) throws -> Int {
     var row: Row?
     if let stored = try unsafe core.storedRow(entry) {
-      row = try unsafe decode(stored.bytes)
+      do {
+        row = try unsafe decode(stored.bytes)
+      } catch {
+        throw core.unreadable(entry, error)
+      }
     }
     while state.value.slotOfEntry.count <= entry { state.value.slotOfEntry.append(0) }
     state.value.slots.append(Slot(entry: entry, existed: row != nil))
@@ -120,6 +135,17 @@ final class RowCache<Row> {
   /// Undoes ``take(_:)``.
   @inlinable
   func putBack(_ slot: Int, _ row: consuming Row?) { state.value.rows[slot] = row }
+
+  /// Why a row cannot be written to a slot; `nil` where it can.
+  @inlinable
+  func refusal(of row: Row, at slot: Int) -> SerdeError? {
+    do {
+      try check(row)
+      return nil
+    } catch {
+      return core.unwritable(Int(state.value.slots[slot].entry), error)
+    }
+  }
 
   /// Writes a slot.
   ///

@@ -211,8 +211,8 @@ package final class TaskState {
   /// A full map is doubled and the flush repeated from the caches, unseen.
   ///
   /// - Throws: ``StoreError``: `diskFull` leaves the caches, so that it can be called again, or
-  ///   ``abort()``; `intervalLost` and all others ask for ``abort()``. ``SerdeError`` for a row
-  ///   without bytes.
+  ///   ``abort()``; `intervalLost` and all others ask for ``abort()``: `invalid` is a serde that does
+  ///   not keep what it says of its values.
   package func commit() throws {
     interval.isCommitting = true
     defer { interval.isCommitting = false }

@@ -2,6 +2,7 @@
 public struct StringSerde: Serde {
   public init() {}
   public var name: String { "string" }
+  public var everyValueHasBytes: Bool { true }
 
   @inlinable
   public func serialize(_ value: String, into bytes: inout [UInt8]) throws {
@@ -20,6 +21,7 @@ public struct StringSerde: Serde {
 public struct BytesSerde: Serde {
   public init() {}
   public var name: String { "bytes" }
+  public var everyValueHasBytes: Bool { true }
 
   @inlinable
   public func serialize(_ value: [UInt8], into bytes: inout [UInt8]) throws {
@@ -36,6 +38,7 @@ public struct BytesSerde: Serde {
 public struct Int64Serde: Serde {
   public init() {}
   public var name: String { "int64" }
+  public var everyValueHasBytes: Bool { true }
 
   @inlinable
   public func serialize(_ value: Int64, into bytes: inout [UInt8]) throws {

@@ -1,4 +1,5 @@
-/// Turns values into bytes and back.
+/// Turns values into bytes and back: what was written reads as an equal value, and the bytes are a
+/// function of the value alone.
 public protocol Serde<Value>: Sendable {
   associatedtype Value
   /// Names encoding and type for lineage and `describe`, as `string` or `json OrderReadModel`.
@@ -9,6 +10,16 @@ public protocol Serde<Value>: Sendable {
   func serialize(_ value: Value, into bytes: inout [UInt8]) throws
   /// - Throws: ``SerdeError`` for bytes that are no such value.
   func deserialize(_ bytes: RawSpan) throws -> Value
+  /// Whether ``serialize(_:into:)`` never throws; `false` unless a serde says so.
+  ///
+  /// Rows are encoded once a commit. A store whose rows may have no bytes encodes each of them once
+  /// more when it is put, so that the record which made such a row fails, not the commit of many.
+  var everyValueHasBytes: Bool { get }
+}
+
+extension Serde {
+  @inlinable
+  public var everyValueHasBytes: Bool { false }
 }
 
 /// Bytes that are no value of the expected type, or a value that has no bytes.

@@ -54,11 +54,13 @@ public struct KGroupedStream<Key: StoreKey, Value> {
     ) { name, assembly, store, next in
       let context = assembly.context
       return { key, value in
-        let slot = try store.slot(of: key)
+        let slot = try attempt(name) { try store.slot(of: key) }
         let old = store.row(at: slot)
         var row = old ?? initial
-        try attempt(name) { try add(&row, value) }
-        store.put(row, at: slot)
+        try attempt(name) {
+          try add(&row, value)
+          try store.put(row, at: slot)
+        }
         context.markApplied()
         if let next { try next(key, Change(old: old, new: row)) }
       }
@@ -92,10 +94,13 @@ public struct KGroupedStream<Key: StoreKey, Value> {
     ) { name, assembly, store, next in
       let context = assembly.context
       return { key, value in
-        let slot = try store.slot(of: key)
+        let slot = try attempt(name) { try store.slot(of: key) }
         let old = store.row(at: slot)
-        let row = if let old { try attempt(name) { try combine(old, value) } } else { value }
-        store.put(row, at: slot)
+        let row = try attempt(name) {
+          let row = if let old { try combine(old, value) } else { value }
+          try store.put(row, at: slot)
+          return row
+        }
         context.markApplied()
         if let next { try next(key, Change(old: old, new: row)) }
       }
@@ -106,6 +111,7 @@ public struct KGroupedStream<Key: StoreKey, Value> {
 /// A count as the decimal text of a JSON number.
 public struct CountSerde: Serde {
   public let name = "json Int64"
+  public let everyValueHasBytes = true
 
   public init() {}
 

@@ -98,9 +98,9 @@ extension KStream where Key: StoreKey {
       name, assembly, store, next in
       let context = assembly.context
       return { key, value in
-        let slot = try store.slot(of: key)
+        let slot = try attempt(name) { try store.slot(of: key) }
         let old = store.row(at: slot)
-        store.put(value, at: slot)
+        try attempt(name) { try store.put(value, at: slot) }
         context.markApplied()
         if let next { try next(key, Change(old: old, new: value)) }
       }
@@ -120,9 +120,13 @@ extension KStream where Key: StoreKey {
       name, assembly, store, next in
       let context = assembly.context
       return { key, value in
-        let slot = try store.slot(of: key)
+        let slot = try attempt(name) { try store.slot(of: key) }
         let old = store.row(at: slot)
-        if let value { store.put(value, at: slot) } else { store.delete(at: slot) }
+        if let value {
+          try attempt(name) { try store.put(value, at: slot) }
+        } else {
+          store.delete(at: slot)
+        }
         context.markApplied()
         if let next { try next(key, Change(old: old, new: value)) }
       }

@@ -80,7 +80,7 @@ extension KStream where Key: StoreKey {
     ) { name, assembly, store, next in
       let context = assembly.context
       return { key, value in
-        let slot = try store.slot(of: key)
+        let slot = try attempt(name) { try store.slot(of: key) }
         // Moved out and in again: to copy a row is to count references all over the memory.
         var old = store.take(at: slot)
         let step: ProjectionStep<Row>
@@ -110,7 +110,11 @@ extension KStream where Key: StoreKey {
         let before = next == nil ? nil : old
         switch consume step {
         case .put(let row):
-          store.put(consume row, at: slot, replacing: consume old)
+          do {
+            try store.put(consume row, at: slot, replacing: consume old)
+          } catch {
+            throw ProcessingFailure.wrapping(error, operatorName: name)
+          }
           if !existed { context.rowCreated(by: name) }
         case .delete where existed:
           store.delete(at: slot, replacing: consume old)
@@ -122,7 +126,7 @@ extension KStream where Key: StoreKey {
           store.putBack(consume old, at: slot)
           guard let row = try context.missingRow(partial, policy: missing, operatorName: name)
           else { return }
-          store.put(row, at: slot, replacing: store.take(at: slot))
+          try attempt(name) { try store.put(row, at: slot) }
           context.rowCreated(by: name)
         }
         context.markApplied()

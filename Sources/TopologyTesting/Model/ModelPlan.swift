@@ -51,6 +51,8 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
     public var outputs: [Int]
     /// What a table or processor emits goes to a topic of the node's name.
     public var emits: Bool
+    /// Some rows of its store have no bytes.
+    public var refusesRows = false
   }
 
   public var seed: UInt64
@@ -95,6 +97,7 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
     }
     let nodes = nodes.map { node in
       "  \(node.outputs) = \(node.input) -> \(node.name) \(node.kind)\(node.emits ? ", emits" : "")"
+        + (node.refusesRows ? ", refuses rows" : "")
     }
     return
       (["plan \(seed): \(partitions) partitions, limits \(limits.perKey)/\(limits.perTask)"]
@@ -162,6 +165,7 @@ extension ModelPlan {
       add(terminal: Self.terminal(&random), at: input, emits: random.next(upTo: 2) == 0)
     }
     if sourceCount == 2 { add(terminal: .count, at: 1, emits: false) }
+    if seed % 5 == 2 { refuseRows() }
     var idleRandom = SplitMix64(seed: seed ^ 0x1d1e)
     if mergesSources, idleRandom.next(upTo: 2) == 0 {
       for number in sources.indices { sources[number].idle = Int64(idleRandom.next(upTo: 30)) }
@@ -187,6 +191,14 @@ extension ModelPlan {
     if random.next(upTo: 2) == 0 {
       limits = HeldLimits(
         perKey: 1 + Int(random.next(upTo: 2)), perTask: 2 + Int(random.next(upTo: 3)))
+    }
+  }
+
+  /// Of numbers of their own, so that all else of the plan is as without.
+  private mutating func refuseRows() {
+    var random = SplitMix64(seed: ~seed)
+    for index in nodes.indices where nodes[index].kind.hasRefusableRows {
+      nodes[index].refusesRows = random.next(upTo: 2) == 0
     }
   }
 
@@ -242,6 +254,14 @@ extension ModelPlan {
 }
 
 extension ModelPlan.Kind {
+  /// Whether it keeps rows of a serde that the plan chooses.
+  var hasRefusableRows: Bool {
+    switch self {
+    case .reduce, .aggregate, .toTable, .project, .process: true
+    default: false
+    }
+  }
+
   /// The operator's name in the DSL, in kebab-case.
   var word: String {
     switch self {

@@ -128,30 +128,30 @@ extension ModelTask {
     case .merge: try push(node.outputs[0], key, event)
     case .count:
       let old = row(node, key)
-      put(node, key, "\((old.flatMap { Int64($0) } ?? 0) + 1)")
+      try put(node, key, "\((old.flatMap { Int64($0) } ?? 0) + 1)")
     case .reduce:
       if let old = row(node, key).flatMap({ ModelEvent(stored: $0) }) {
         try enter(node, event)
-        put(node, key, ModelUserCode.reduce(old, event).stored)
+        try put(node, key, ModelUserCode.reduce(old, event).stored)
       } else {
-        put(node, key, event.stored)
+        try put(node, key, event.stored)
       }
     case .aggregate:
       try enter(node, event)
-      put(node, key, (row(node, key) ?? "") + "+\(event.number)")
+      try put(node, key, (row(node, key) ?? "") + "+\(event.number)")
     case .toTable(let onChange):
       let old = row(node, key)
-      put(node, key, event.type == "DROP" ? nil : event.stored, onChange: onChange, old: old)
+      try put(node, key, event.type == "DROP" ? nil : event.stored, onChange: onChange, old: old)
     case .project(let missing, let sequence): try project(node, missing, sequence, key, event)
     case .process(let delay, let deletes):
       try enter(node, event)
       if deletes, event.type == "DROP" {
-        state.rows[node.name, default: [:]][key] = nil
+        try store(node, key, nil)
       } else {
         var row = row(node, key).flatMap { ModelRow(text: $0) } ?? ModelRow(number: 0, note: "")
         row.number += event.number
         row.note = event.type
-        state.rows[node.name, default: [:]][key] = row.text
+        try store(node, key, row.text)
       }
       state.timers.insert(ModelTimer(time: unit.time + delay, name: node.name, key: key))
       unit.applied = true
@@ -187,7 +187,7 @@ extension ModelTask {
     case .put(let new): row = new
     case .delete:
       unit.applied = true
-      if old != nil { put(node, key, nil) }
+      if old != nil { try put(node, key, nil) }
       return
     case .unchanged: return
     case .missing(let partial):
@@ -204,7 +204,7 @@ extension ModelTask {
       }
     }
     if old == nil { unit.created.append(node.name) }
-    put(node, key, row.text)
+    try put(node, key, row.text)
   }
 
   private mutating func checkSequence(
@@ -241,10 +241,17 @@ extension ModelTask {
   private mutating func put(
     _ node: ModelPlan.Node, _ key: String, _ row: String?, onChange: Bool = false,
     old: String? = nil
-  ) {
-    state.rows[node.name, default: [:]][key] = row
+  ) throws {
+    try store(node, key, row)
     unit.applied = true
     if node.emits, !onChange || old != row { emit(node, key, row) }
+  }
+
+  private mutating func store(_ node: ModelPlan.Node, _ key: String, _ row: String?) throws {
+    if node.refusesRows, let row, !ModelUserCode.hasBytes(row) {
+      throw Failure(stage: .process, reason: .process, operatorName: node.name)
+    }
+    state.rows[node.name, default: [:]][key] = row
   }
 
   private mutating func emit(_ node: ModelPlan.Node, _ key: String, _ value: String?) {
@@ -267,7 +274,7 @@ extension ModelTask {
       let event = try ModelUserCode.timer(row, at: timer.time)
       if var row {
         row.note = "fired"
-        state.rows[node.name, default: [:]][timer.key] = row.text
+        try store(node, timer.key, row.text)
       }
       if node.emits { emit(node, timer.key, event.text) }
       return true

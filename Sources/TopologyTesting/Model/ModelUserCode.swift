@@ -58,6 +58,11 @@ public final class ModelUserCode: Sendable {
     }
   }
 
+  /// Whether a row of this text has bytes, in a store that refuses some.
+  public static func hasBytes(_ row: String) -> Bool {
+    row.utf8.reduce(0) { $0 + Int($1) } % 6 != 0
+  }
+
   /// The branch of a split; `nil` is the rest.
   public static func branch(_ event: ModelEvent) -> Int? {
     let remainder = abs(event.number % 3)
