@@ -176,6 +176,7 @@ struct IdleTests {
     defer { engine.close() }
     let buffers = FetchBuffers(bytesMax: .max)
     let reader = try log.makeReader(ReaderOptions())
+    defer { reader.close() }
     let inputs = ["left", "right"].map { TopicPartition($0, 0) }
     try reader.assign(Dictionary(uniqueKeysWithValues: inputs.map { ($0, 0) }))
     for batch in try reader.poll(timeout: .zero) { _ = buffers.push(batch) }

@@ -18,7 +18,8 @@ struct Query: Verb {
       page is a snapshot of one commit; without --limit, a scan reads page after page.
 
       --cursor costs what its page costs. --page N first passes the keys of the N pages before: \
-      about a microsecond a row, so leave it to the first thousands.
+      about a microsecond a row, so leave it to the first thousands. Totals are kept, of a view and \
+      of an index's first value; within other bounds all keys are counted.
       """)
 
   @Argument(help: "A topology with state here.") var topology: String
