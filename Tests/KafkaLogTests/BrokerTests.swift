@@ -1,5 +1,6 @@
 import Foundation
 import KafkaLog
+import MockCluster
 import StreamCore
 import Testing
 
@@ -22,10 +23,6 @@ struct BrokerTests {
     let name = "projector-test-\(UUID().uuidString)"
     try administration.createTopic(name, partitions: 2, retention: retention)
     defer { try? administration.deleteTopic(name) }
-    // A broker may answer before all of them know the topic.
-    for _ in 0..<100 {
-      if try log.topic(name) != nil { break }
-    }
     try body(log, administration, name)
   }
 
@@ -67,6 +64,73 @@ struct BrokerTests {
       }
       let range = try log.offsets(of: partition)
       #expect(range == 0..<3)
+    }
+  }
+
+  @Test("a topic can be used as soon as its creation returns", arguments: 0..<5)
+  func freshTopic(_: Int) throws {
+    try withTopic { log, _, name in
+      #expect(try log.topic(name)?.partitions == 2)
+      #expect(try log.offsets(of: TopicPartition(name, 1)) == 0..<0)
+      #expect(try log.appendAll(texts(0..<3), to: name).map(\.offset) == [0, 1, 2])
+      try log.withReader { reader in
+        let partition = TopicPartition(name, 0)
+        try reader.assign([partition: 0])
+        #expect(try reader.read { $0.atEnd == [partition] }.records.texts == ["0", "1", "2"])
+      }
+    }
+  }
+
+  /// Kafka 4.0 takes by default nothing that is more than an hour ahead of its clock.
+  @Test("a topic of ours takes any event time")
+  func anyTime() throws {
+    let times: [Int64] = [-62_135_596_800_000, -1, 0, 1, 4_102_444_800_000, 253_402_300_799_000]
+    try withTopic { log, _, name in
+      let records = times.map {
+        ProducerRecord(
+          key: nil, value: [1], timestamp: Timestamp(milliseconds: $0), partition: 0)
+      }
+      _ = try log.appendAll(records, to: name)
+      try log.withReader { reader in
+        let partition = TopicPartition(name, 0)
+        try reader.assign([partition: 0])
+        let read = try reader.read { $0.atEnd == [partition] }.records
+        #expect(read.map { $0.timestamp?.milliseconds } == times)
+      }
+    }
+  }
+
+  @Test("transactions: markers and aborted records are passed over, open ones end the log")
+  func transactions() throws {
+    let servers = try #require(bootstrapServers)
+    try withTopic { log, _, name in
+      let partition = TopicPartition(name, 0)
+      let writer = try TransactionalWriter(bootstrapServers: servers, transactionalID: name)
+      try log.withReader { reader in
+        try reader.assign([partition: 0])
+        func expect(_ texts: [String], end: Offset) throws {
+          let reading = try reader.read {
+            $0.batches.last?.nextOffset == end && $0.atEnd == [partition]
+          }
+          #expect(reading.records.texts == texts)
+          #expect(try log.offsets(of: partition) == 0..<end)
+        }
+        try writer.write(["a", "b"], to: name, partition: 0, .commit)
+        try expect(["a", "b"], end: 3)
+        // Nothing but what readers are not given: the position moves on all the same.
+        try writer.write(["lost"], to: name, partition: 0, .abort)
+        try expect([], end: 5)
+        try writer.write(["open"], to: name, partition: 0, .leaveOpen)
+        _ = try log.appendAll(texts([7]), to: name)
+        #expect(try log.offsets(of: partition) == 0..<5)
+        // A reader that begins there is at its end at once.
+        try reader.assign([partition: 5])
+        try expect([], end: 5)
+        // The next holder of the id aborts what was open.
+        let next = try TransactionalWriter(bootstrapServers: servers, transactionalID: name)
+        try next.write(["c"], to: name, partition: 0, .commit)
+        try expect(["7", "c"], end: 10)
+      }
     }
   }
 

@@ -236,6 +236,20 @@ struct ReaderTests {
     }
   }
 
+  /// The mock has neither markers nor isolation; a broker's are in ``BrokerTests``.
+  @Test("records of a transaction are read")
+  func transaction() throws {
+    try withMockLog(topics: ["events": 1]) { log, cluster in
+      let writer = try TransactionalWriter(
+        bootstrapServers: cluster.bootstrapServers, transactionalID: "writer")
+      try writer.write(["a", "b"], to: "events", partition: 0, .commit)
+      try log.withReader { reader in
+        try reader.assign([first: 0])
+        #expect(try reader.read { $0.atEnd == [first] }.records.texts == ["a", "b"])
+      }
+    }
+  }
+
   @Test("a fetch that fails is tried again")
   func transientErrors() throws {
     try withMockLog(topics: ["events": 1]) { log, cluster in
