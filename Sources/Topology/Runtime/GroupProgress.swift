@@ -1,8 +1,8 @@
-import StreamCore
+package import StreamCore
 
 /// Tells the consumer group how far one thread's tasks are: information for lag tools, never read
 /// back. Brokers keep each commit and the state is synced before, so it is told once a second.
-final class GroupProgress {
+package final class GroupProgress {
   private let group: String
   private let offsets: (any GroupOffsets)?
   private let clock: any WallClock
@@ -12,7 +12,7 @@ final class GroupProgress {
   private var nextAt = Timestamp(milliseconds: .min)
   private var isRefused = false
 
-  init(
+  package init(
     _ group: String, log offsets: (any GroupOffsets)?, clock: any WallClock,
     report: @escaping @Sendable (String) -> Void
   ) {
@@ -23,18 +23,18 @@ final class GroupProgress {
   }
 
   /// Called after each commit, on the task's thread.
-  func note(_ task: StreamTask) {
+  package func note(_ task: StreamTask) {
     if offsets != nil, !untold.contains(where: { $0 === task }) { untold.append(task) }
   }
 
   /// - Throws: ``StateStore/StoreError``; a log that refuses is reported.
-  func tellWhereDue() throws {
+  package func tellWhereDue() throws {
     guard !untold.isEmpty, clock.now() >= nextAt else { return }
     try tell()
   }
 
   /// The last word, unless the log has just refused: an end does not wait for it.
-  func tellAtEnd() throws {
+  package func tellAtEnd() throws {
     if !untold.isEmpty, !isRefused { try tell() }
   }
 
