@@ -37,6 +37,7 @@ let package = Package(
       name: "CXXHash", path: "Sources/CXXHash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(
       name: "CRdKafka", path: "Sources/CRdKafka", providers: [.apt(["librdkafka-dev"])]),
+    .systemLibrary(name: "CFault", path: "Sources/CFault"),
     .systemLibrary(name: "CFutex", path: "Sources/CFutex"),
     .systemLibrary(name: "CMalloc", path: "Sources/CMalloc"),
     .systemLibrary(name: "CSpawn", path: "Sources/CSpawn"),
@@ -56,7 +57,7 @@ let package = Package(
     .target(name: "CELTimeZones", dependencies: ["CEL"], swiftSettings: wrapper),
     .target(name: "JSONSerdes", dependencies: ["StreamCore", "CSimdJSON"], swiftSettings: wrapper),
     .target(
-      name: "StateStore", dependencies: ["StreamCore", "CLMDB", "CXXHash"],
+      name: "StateStore", dependencies: ["StreamCore", "CFault", "CLMDB", "CXXHash"],
       // Lifetimes: so that a function may hand out a span of what it borrows.
       swiftSettings: wrapper + [.enableExperimentalFeature("Lifetimes")]),
     .target(

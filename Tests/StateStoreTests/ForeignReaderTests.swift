@@ -8,7 +8,7 @@ import Testing
   private let directory = TemporaryDirectory()
 
   /// It lies beside the test bundle, or the test runner.
-  private static func worker() throws -> String {
+  static func worker() throws -> String {
     let places = [Bundle.main.bundleURL, Bundle.main.executableURL?.deletingLastPathComponent()]
     for place in places.compactMap({ $0 }) {
       for directory in [place, place.deletingLastPathComponent()] {

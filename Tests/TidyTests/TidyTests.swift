@@ -14,7 +14,7 @@ struct TidyTests {
     "CELRE2": ["CEL", "CRE2"],
     "CELTimeZones": ["CEL"],
     "JSONSerdes": ["StreamCore", "CSimdJSON"],
-    "StateStore": ["StreamCore", "CLMDB", "CXXHash"],
+    "StateStore": ["StreamCore", "CFault", "CLMDB", "CXXHash"],
     "EmbeddedLog": ["StreamCore", "StateStore", "CFutex"],
     "KafkaLog": ["StreamCore", "CRdKafka"],
     "Topology": ["StreamCore", "StateStore", "CMalloc"],

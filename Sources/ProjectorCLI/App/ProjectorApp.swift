@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import StateStore
 public import Topology
 
 /// A program with the whole command line and its own topologies.
@@ -44,6 +45,7 @@ extension ProjectorApp {
     signal(SIGPIPE, SIG_IGN)
     // So is the limit on a file's size.
     signal(SIGXFSZ, SIG_IGN)
+    DamageReport.install()
     let status = CommandRunner(topologies: topologies, signals: signals).run(
       Array(CommandLine.arguments.dropFirst()))
     exit(status.rawValue)

@@ -6,7 +6,8 @@ extension Environment {
   /// under a temporary name beside it, fsynced, then renamed.
   ///
   /// - Parameter cancellation: ends it early from another thread; nothing is left of it then.
-  /// - Throws: ``StoreError``: `locked` if `target` exists, `diskFull`, `readOnly`, `cancelled`.
+  /// - Throws: ``StoreError``: `locked` if `target` exists, `corrupted` where a page is damaged,
+  ///   `diskFull`, `readOnly`, `cancelled`.
   package func snapshot(
     to target: String, cancellation: CopyCancellation = CopyCancellation()
   ) throws(StoreError) {
@@ -18,6 +19,7 @@ extension Environment {
     }
     let parent = target.lastIndex(of: "/").map { String(target[..<$0]) } ?? "."
     try Self.makeDirectory(parent.isEmpty ? "/" : parent)
+    try checkPages()
     let temporary = "\(target).\(getpid()).partial"
     guard unsafe mkdir(temporary, 0o755) == 0 else {
       throw StoreError(lmdb: errno, "making \(temporary)", store: directory)

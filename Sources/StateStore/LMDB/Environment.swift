@@ -153,6 +153,7 @@ package final class Environment: @unchecked Sendable {
     guard result == MDB_SUCCESS, let handle = unsafe created else {
       throw StoreError(lmdb: result, "creating an environment", store: directory)
     }
+    unsafe DamageReport.install(on: handle)
     unsafe mdb_env_set_mapsize(handle, options.mapSize)
     unsafe mdb_env_set_maxreaders(handle, UInt32(options.maxReaders))
     unsafe mdb_env_set_maxdbs(handle, UInt32(options.maxTables))

@@ -57,7 +57,7 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
   init(lmdb result: Int32, _ operation: String, store: String) {
     let cause = unsafe String(cString: mdb_strerror(result))
     switch result {
-    case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID, MDB_BAD_VALSIZE:
+    case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_INVALID, MDB_BAD_VALSIZE, MDB_INCOMPATIBLE:
       self.init(
         .corrupted, "\(operation): \(cause); restore a snapshot or rebuild the state",
         store: store)

@@ -18,7 +18,7 @@ package struct StateDigest: Sendable {
   /// One digest a view, by name; each task's part is one consistent view of its last commit.
   ///
   /// - Throws: ``StateStore/StoreError`` with `.corrupted` where index entries are not those of the
-  ///   rows.
+  ///   rows, or a row cannot be read.
   package func digests(of tasks: [StateReader]) throws -> [ViewDigest] {
     var digests: [String: ViewDigest] = [:]
     for task in tasks {
@@ -48,9 +48,16 @@ package struct StateDigest: Sendable {
     repeat {
       let page = try view.scan(store, cursor: cursor, limit: 1_000)
       for row in page.rows {
-        digest.add(key: Array(try KeyText.text(row.key).utf8), row: try canonical(row.value))
-        for (index, entry) in try declaration?.indexEntries(ofRow: row.value) ?? [] {
-          expected[index, default: EntrySum()].add(entry + row.key)
+        do {
+          digest.add(key: Array(try KeyText.text(row.key).utf8), row: try canonical(row.value))
+          for (index, entry) in try declaration?.indexEntries(ofRow: row.value) ?? [] {
+            expected[index, default: EntrySum()].add(entry + row.key)
+          }
+        } catch let error as SerdeError {
+          throw StoreError(
+            .corrupted,
+            "a row is none of its type: \(error); rebuild with `rewind --to earliest`",
+            store: "\(store.name) in \(directory)")
         }
       }
       cursor = page.cursor
