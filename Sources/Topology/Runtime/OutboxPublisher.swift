@@ -102,7 +102,11 @@ package final class OutboxPublisher {
       let marked = run + [(journal.topic, mark.record(partition: journal.partition))]
       _ = try producer.commit(marked)
     } else if let appender {
-      for (topic, records) in Self.byTopic(run) { _ = try appender.append(records, to: topic) }
+      for (topic, records) in Self.byTopic(run) {
+        _ = try appender.append(records, to: topic)
+        // Should the next topic's append fail, this one's is not repeated.
+        if let index = destinations.firstIndex(of: topic) { sent[index] = upTo[index] }
+      }
     }
   }
 
