@@ -118,6 +118,34 @@ struct EventTests {
       ])
   }
 
+  /// Policies, and the key, id and value of a record that they do not let pass.
+  static let failing: [(SourcePolicies, key: String?, id: String, value: String)] = [
+    (SourcePolicies(nullKey: .fail), nil, "2", "{\"v3\":\"y\",\"aggregateId\":\"k\"}"),
+    (SourcePolicies(keyMismatch: .fail), "k", "2", "{\"v3\":\"y\",\"aggregateId\":\"l\"}"),
+    (SourcePolicies(conflict: .fail), "k", "1", "{\"v3\":\"y\"}"),
+  ]
+
+  @Test("a key or id whose policy is fail stops before its record", arguments: failing)
+  func failingKeys(
+    _ policies: SourcePolicies, key: String?, id: String, value: String
+  ) throws {
+    let driver = try driver(policies: policies)
+    func send(_ value: String, key: String?, id: String) throws {
+      try driver.send(
+        value, key: key, headers: ["eventType": "SET", "schemaVersion": "3", "eventId": id],
+        to: "in")
+    }
+    try send("{\"v3\":\"x\"}", key: "k", id: "1")
+    for _ in 0..<2 {
+      let error = #expect(throws: TaskError.self) { try send(value, key: key, id: id) }
+      #expect(error?.code == .recordFailed)
+      #expect(error?.offset == 1)
+      try driver.crash()
+      #expect(driver.counters == ["consumed": 1, "applied": 1])
+    }
+    #expect(try driver.rows("texts") == ["k": "x."])
+  }
+
   @Test("a foreign envelope is mapped, prefixes taken off")
   func foreignEnvelope() throws {
     var envelope = Envelope(payload: .path("body.data"))
