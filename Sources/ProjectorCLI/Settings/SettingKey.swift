@@ -29,7 +29,7 @@ struct SettingKey {
     },
     SettingKey(
       name: "commitRecords", summary: "records of a task in one commit, when behind",
-      standard: "50000"
+      standard: "100000"
     ) { text in count(text, in: 1...10_000_000) },
     SettingKey(
       name: "commitAge", summary: "oldest an open commit interval gets", standard: "2s"

@@ -220,7 +220,7 @@ package final class SeenIDs: StoreParticipant {
   }
 
   func dropCache() {
-    hot.value.pending.removeAll(keepingCapacity: true)
+    hot.value.pending.empty()
   }
 
   func intervalCommitted() {

@@ -119,7 +119,7 @@ public final class AuditStore: StoreParticipant {
 
   func dropCache() {
     hot.value.list.removeAll()
-    hot.value.places.removeAll(keepingCapacity: true)
+    hot.value.places.empty()
     hot.value.committedUnits = 0
   }
 

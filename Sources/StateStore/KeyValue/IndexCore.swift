@@ -65,8 +65,8 @@ final class IndexCore {
   }
 
   func forget() {
-    arena.value.removeAll(keepingCapacity: true)
-    changes.value.removeAll(keepingCapacity: true)
+    arena.value.empty()
+    changes.value.empty()
   }
 
   /// Applies what was noted, in key order, and forgets it.

@@ -154,8 +154,8 @@ final class KeySpace: StoreParticipant {
 
   func dropCache() {
     hot.value.keys.removeAll()
-    hot.value.numbers.removeAll(keepingCapacity: true)
-    hot.value.assigned.removeAll(keepingCapacity: true)
+    hot.value.numbers.empty()
+    hot.value.assigned.empty()
     hot.value.assignedInUnit = 0
   }
 

@@ -289,13 +289,13 @@ final class RowCache<Row> {
 
   @inlinable
   func dropCache() {
-    state.value.slots.removeAll(keepingCapacity: true)
-    state.value.rows.removeAll(keepingCapacity: true)
-    state.value.slotOfEntry.removeAll(keepingCapacity: true)
-    state.value.dirty.removeAll(keepingCapacity: true)
-    state.value.undo.removeAll(keepingCapacity: true)
-    state.value.undoRows.removeAll(keepingCapacity: true)
-    state.value.stored.removeAll(keepingCapacity: true)
-    state.value.storedBytes.removeAll(keepingCapacity: true)
+    state.value.slots.empty()
+    state.value.rows.empty()
+    state.value.slotOfEntry.empty()
+    state.value.dirty.empty()
+    state.value.undo.empty()
+    state.value.undoRows.empty()
+    state.value.stored.empty()
+    state.value.storedBytes.empty()
   }
 }

@@ -10,6 +10,9 @@ struct KeyTable: ~Copyable {
   /// full.
   private var buckets: [UInt64] = [UInt64](repeating: 0, count: 1024)
 
+  /// As many as stay between intervals.
+  private static let bucketsKept = 32_768
+
   /// The entry that was asked for last: operators of one record ask for the same key.
   private var last = -1
 
@@ -112,10 +115,15 @@ struct KeyTable: ~Copyable {
   mutating func removeAll() {
     last = -1
     if ends.isEmpty { return }
-    arena.removeAll(keepingCapacity: true)
-    hashes.removeAll(keepingCapacity: true)
-    ends.removeAll(keepingCapacity: true)
-    for bucket in buckets.indices { buckets[bucket] = 0 }
+    arena.empty()
+    hashes.empty()
+    ends.empty()
+    let count = min(buckets.count, Self.bucketsKept)
+    if buckets.count > count {
+      buckets = [UInt64](repeating: 0, count: count)
+    } else {
+      for bucket in buckets.indices { buckets[bucket] = 0 }
+    }
   }
 
   /// The entries in the order of their keys.

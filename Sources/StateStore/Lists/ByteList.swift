@@ -38,7 +38,7 @@ struct ByteList {
   }
 
   mutating func removeAll() {
-    arena.removeAll(keepingCapacity: true)
-    ends.removeAll(keepingCapacity: true)
+    arena.empty()
+    ends.empty()
   }
 }

@@ -141,6 +141,7 @@ package final class GenerationRun {
   ///
   /// - Throws: what stopped a task.
   package func run() throws {
+    ProcessMemory.keepFreed()
     let publishers = try options.publishes ? makePublishers() : tasks.map { _ in nil }
     let buffers = FetchBuffers(bytesMax: options.bufferBytes)
     let fetch = FetchLoop(

@@ -1,8 +1,9 @@
 /// How much one commit interval may hold.
 package struct IntervalBudget: Hashable, Sendable {
-  /// Records of one task. About 50,000 was measured best when behind, and below 20,000 is slow.
-  package var records = 50_000
-  /// Bytes of anonymous memory that the process aims at, seen ids and buffers included.
+  /// Records of one task: below 20,000 is slow, and far above 50,000 gains little.
+  package var records = 100_000
+  /// Bytes of anonymous memory that the process aims at, seen ids and buffers included; above them,
+  /// what the allocator has free goes back to the system after a commit.
   package var memory = 256 << 20
   /// Threads, and topologies of the process, whose open intervals share the memory.
   package var shares = 1
@@ -12,10 +13,11 @@ package struct IntervalBudget: Hashable, Sendable {
 
   package init() {}
 
-  /// Bytes that the open intervals of one thread's tasks may be about to write: half of the memory,
-  /// for what a commit takes comes on top of what the others left.
-  package var dirtyBytes: Int { max(8 << 20, memory / 2 / shares) }
+  /// Bytes that the open intervals of one thread's tasks may be about to write: the lesser part of
+  /// the memory, for what a commit takes comes on top of what the others left.
+  package var dirtyBytes: Int { max(8 << 20, memory / 5 * 2 / shares) }
 
-  /// Bytes above which a task gives back what its commit left with LMDB and the allocator.
-  package var memoryAfterCommit: Int { memory / 3 * 2 }
+  /// Allocated bytes above which a task gives back what its commit left with LMDB, for the next
+  /// interval to use.
+  package var allocatedAfterCommit: Int { memory / 2 }
 }

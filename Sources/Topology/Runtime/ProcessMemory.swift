@@ -17,6 +17,21 @@ enum ProcessMemory {
     return fields.count == 3 ? (fields[1] - fields[2]) * Int(getpagesize()) : 0
   }
 
+  /// Has the allocator keep what is freed until ``trim()``: an interval frees tens of megabytes that
+  /// the next one takes again, and pages that went back are faulted in one by one (measured: 9 % of
+  /// the time of a projection with an audit view).
+  static func keepFreed() {
+    // Blocks up to here come from the heap, not from a map of their own; the most glibc allows.
+    mallopt(M_MMAP_THRESHOLD, 32 << 20)
+    mallopt(M_TRIM_THRESHOLD, .max)
+  }
+
+  /// Bytes that the allocator has given out and not got back.
+  static var allocatedBytes: Int {
+    let info = mallinfo2()
+    return Int(info.uordblks + info.hblkhd)
+  }
+
   /// Gives the allocator's free pages back to the system.
   static func trim() { malloc_trim(0) }
 }

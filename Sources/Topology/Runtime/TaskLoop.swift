@@ -131,6 +131,15 @@ package final class TaskLoop {
     return Duration.milliseconds(age) >= budget.age
   }
 
+  private func releaseMemory(of task: StreamTask) throws {
+    let allocated = ProcessMemory.allocatedBytes
+    if allocated > budget.allocatedAfterCommit || task.state.isToBeReopened {
+      try task.state.releaseMemory()
+    }
+    // Pages that are given back now are faulted in again by the next interval.
+    if ProcessMemory.anonymousBytes > budget.memory { ProcessMemory.trim() }
+  }
+
   private func commit(_ index: Int) throws {
     let (task, publisher) = (driven[index].task, driven[index].publisher)
     driven[index].openedAt = nil
@@ -143,12 +152,7 @@ package final class TaskLoop {
     // What a small interval leaves behind is not worth the look.
     let isLarge = task.dirtyBytes > budget.dirtyBytes / 8
     if try task.commit() { try onCommit(task) }
-    if isLarge,
-      ProcessMemory.anonymousBytes > budget.memoryAfterCommit || task.state.isToBeReopened
-    {
-      try task.state.releaseMemory()
-      ProcessMemory.trim()
-    }
+    if isLarge { try releaseMemory(of: task) }
     // Also what a crash left between a commit and its publishing.
     if let publisher, publisher.isPending {
       // Nothing leaves a task before its interval is durable.
