@@ -68,7 +68,7 @@ import Testing
       Wrong(
         file: nil, variables: ["PROJECTOR_MEMORY": "much"], arguments: [], status: 2,
         error: "error: 'much' is no value of setting 'memory' (PROJECTOR_MEMORY); write a size, as "
-          + "256MiB"),
+          + "240MiB"),
       Wrong(
         file: nil, variables: [:], arguments: ["--set", "threads=0"], status: 64,
         error: "error: '0' is no value of setting 'threads' (--set); write a number from 1 to 256"),

@@ -22,9 +22,9 @@ struct SettingKey {
     ) { text in count(text, in: 1...256) },
     SettingKey(
       name: "memory", summary: "memory that open intervals and buffers aim at",
-      standard: "256MiB"
+      standard: "240MiB"
     ) { text in
-      guard let size = ByteSize.parse(text) else { return "write a size, as 256MiB" }
+      guard let size = ByteSize.parse(text) else { return "write a size, as 240MiB" }
       return size < 32 << 20 ? "it needs 32MiB at least" : nil
     },
     SettingKey(

@@ -123,7 +123,7 @@ public final class AuditStore: StoreParticipant {
     hot.value.committedUnits = 0
   }
 
-  var dirtyBytes: Int { hot.value.list.bytes * 2 + hot.value.places.count * 300 }
+  var dirtyBytes: Int { hot.value.list.bytes * 2 + hot.value.places.count * 100 }
 }
 
 /// The key of an audit store's tree: row number of the entity, sequence, number of the value.

@@ -4,7 +4,7 @@ package struct IntervalBudget: Hashable, Sendable {
   package var records = 100_000
   /// Bytes of anonymous memory that the process aims at, seen ids and buffers included; above them,
   /// what the allocator has free goes back to the system after a commit.
-  package var memory = 256 << 20
+  package var memory = 240 << 20
   /// Threads, and topologies of the process, whose open intervals share the memory.
   package var shares = 1
   /// An interval is closed at this age even while more records wait: how old a view may be behind
