@@ -75,6 +75,19 @@ final class BenchmarkRun {
     return "local:\(work)/log"
   }
 
+  private var hasKeys = false
+  /// The log of the random keys, made once; the standard one makes room for it.
+  private func keysLog() throws -> String {
+    if !hasKeys {
+      remove("log")
+      isGenerated = false
+      remove("keys")
+      _ = try run("generate", "local:\(work)/keys", "keys", "\(keyEvents)")
+      hasKeys = true
+    }
+    return "local:\(work)/keys"
+  }
+
   private func decode() throws {
     var workload = OrderWorkload(.benchmark(events: events))
     while workload.next() != nil {}
@@ -175,11 +188,7 @@ final class BenchmarkRun {
 
   /// Five million keys and ten million ids, with a SIGKILL on the way.
   private func keys() throws {
-    remove("log")
-    isGenerated = false
-    remove("keys")
-    let url = "local:\(work)/keys"
-    _ = try run("generate", url, "keys", "\(keyEvents)")
+    let url = try keysLog()
     remove("state")
     let first = try ChildProcess(["project", url, "\(work)/state", "plain", "end"])
     let watch = try StateWatch(work, partitions: Step.partitions)
@@ -219,7 +228,6 @@ final class BenchmarkRun {
       interval: Double(keyEvents) / max(1, sum("commits", checked)),
       anonymous: outcome.anonymousBytesMax, state: sum("state", checked))
     remove("state")
-    remove("keys")
   }
 
   /// The random keys again, with a tenth of the memory that their state takes.
@@ -231,11 +239,7 @@ final class BenchmarkRun {
         "state of 10 × the memory allowed", "not run: no control group can be made here",
         target: "works")
     }
-    remove("log")
-    isGenerated = false
-    remove("keys")
-    let url = "local:\(work)/keys"
-    _ = try run("generate", url, "keys", "\(keyEvents)")
+    let url = try keysLog()
     remove("state")
     let outcome = try ChildProcess(
       ["project", url, "\(work)/state", "plain", "end"], cgroup: group.directory
@@ -249,7 +253,6 @@ final class BenchmarkRun {
       pages: outcome["written"] / 4_096 / max(1, sum("commits", checked)),
       anonymous: outcome.anonymousBytesMax, state: state)
     remove("state")
-    remove("keys")
   }
 
   private func idle() throws {

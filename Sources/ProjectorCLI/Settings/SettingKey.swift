@@ -21,7 +21,7 @@ struct SettingKey {
       name: "threads", summary: "threads that drive tasks", standard: String(processors)
     ) { text in count(text, in: 1...256) },
     SettingKey(
-      name: "memory", summary: "memory that open intervals and buffers aim at",
+      name: "memory", summary: "anonymous memory that the process aims at",
       standard: "240MiB"
     ) { text in
       guard let size = ByteSize.parse(text) else { return "write a size, as 240MiB" }

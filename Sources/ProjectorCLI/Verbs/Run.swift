@@ -19,7 +19,7 @@ struct Run: Verb {
   @Option(help: "Threads that drive tasks.") var threads: String?
   @Flag(help: "Stop at the end offsets read at the start.") var untilEnd = false
   @Option(
-    help: ArgumentHelp("Memory that open intervals and buffers aim at.", valueName: "size"))
+    help: ArgumentHelp("Anonymous memory that the process aims at.", valueName: "size"))
   var memory: String?
   @OptionGroup var log: LogOption
   @OptionGroup var state: StateOption

@@ -30,7 +30,8 @@ struct KeyFilter: ~Copyable {
     0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947,
     0x5c6b_fb31)
 
-  private var layers = [Layer(blocks: firstBlocks)]
+  /// None before the first key: a task that has none, and a clustered store, take no memory.
+  private var layers: [Layer] = []
   /// Whether it was given up: every key may then be there.
   private(set) var isFull = false
 
@@ -61,8 +62,8 @@ struct KeyFilter: ~Copyable {
 
   mutating func insert(_ hash: UInt64) {
     if isFull { return }
-    if layers[layers.count - 1].count == layers[layers.count - 1].capacity {
-      let blocks = layers[layers.count - 1].blocks.count * 2
+    if layers.last.map({ $0.count == $0.capacity }) ?? true {
+      let blocks = layers.last.map { $0.blocks.count * 2 } ?? Self.firstBlocks
       if memoryBytes + blocks * 32 > Self.bytesMax {
         isFull = true
         layers = []

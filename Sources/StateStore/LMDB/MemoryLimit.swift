@@ -6,14 +6,15 @@ enum MemoryLimit {
   /// they are at the first look.
   static let bytes: Int = {
     let machine = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
-    return (limitFiles.compactMap { Int(text(of: $0)) } + [machine]).filter { $0 > 0 }.min() ?? .max
+    return (limitFiles.compactMap { Int(SystemText.read($0)) } + [machine]).filter { $0 > 0 }.min()
+      ?? .max
   }()
 
   /// Where the limits stand: `cgroup(7)`, of both versions, by the paths in `/proc/self/cgroup`. In
   /// a container the path may be the host's, and the group itself is mounted at the root.
   private static var limitFiles: [String] {
     var files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-    for line in text(of: "/proc/self/cgroup").split(separator: "\n") {
+    for line in SystemText.read("/proc/self/cgroup").split(separator: "\n") {
       let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       guard fields.count == 3 else { continue }
       if fields[0] == "0" {
@@ -34,17 +35,5 @@ enum MemoryLimit {
       path = path[..<slash]
     }
     return groups
-  }
-
-  /// Empty where there is no such file.
-  private static func text(of path: String) -> String {
-    let file = unsafe open(path, O_RDONLY)
-    guard file >= 0 else { return "" }
-    defer { close(file) }
-    var bytes = [UInt8](repeating: 0, count: 4_096)
-    let count = unsafe bytes.withUnsafeMutableBytes { unsafe read(file, $0.baseAddress, $0.count) }
-    var text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
-    if text.last == "\n" { text.removeLast() }
-    return text
   }
 }
