@@ -8,7 +8,9 @@ final class StateWatch {
 
   init(_ work: String, partitions: Int) throws {
     let directory = StateDirectory(root: "\(work)/state", topology: "order-projections")
-    directories = (0..<partitions).map { directory.task(1, subTopology: 0, partition: $0) }
+    directories = (0..<partitions).map {
+      directory.task(1, TaskName(subTopology: "order-events", partition: $0))
+    }
     readers = Array(repeating: nil, count: partitions)
   }
 

@@ -94,7 +94,8 @@ final class VisibilityWatch: Sendable {
   private let word: String
 
   init(_ directory: StateDirectory, _ place: TopicPartition) throws {
-    reader = try StateReader.open(directory.task(1, subTopology: 0, partition: place.partition))
+    reader = try StateReader.open(
+      directory.task(1, TaskName(subTopology: place.topic, partition: place.partition)))
     word = "position/\(place)"
   }
 

@@ -16,7 +16,7 @@ extension Step {
     var found = Found()
     var ids = (count: 0, memory: 0, disk: 0)
     for partition in 0..<partitions {
-      let path = directory.task(1, subTopology: 0, partition: partition)
+      let path = directory.task(1, TaskName(subTopology: "order-events", partition: partition))
       let statistics = try seenIDs(path)
       ids.count += statistics.ids
       ids.memory += statistics.memoryBytes

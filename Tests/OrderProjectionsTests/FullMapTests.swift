@@ -36,7 +36,7 @@ import TopologyTesting
     var outcome = Outcome()
     let readers = try directory.tasks(of: 1).map {
       try StateReader.open(
-        directory.task(1, subTopology: $0.subTopology, partition: $0.partition))
+        directory.task(1, $0))
     }
     outcome.digest = try StateDigest(topology, canonical: { $0 }).digests(of: readers)
       .map { "\($0.name) \($0.rows) \($0.hexadecimal)" }

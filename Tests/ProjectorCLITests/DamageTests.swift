@@ -58,7 +58,7 @@ import Testing
       "run TOPOLOGY LOG STATE --until-end", "rewind TOPOLOGY --to earliest LOG STATE",
     ])
   func state(damage: Damage, command: String) throws {
-    try damage.apply(to: "\(topologyState)/000001/0-0/data.mdb")
+    try damage.apply(to: "\(topologyState)/000001/order-events-0/data.mdb")
     try run(command, [5])
   }
 
@@ -77,7 +77,7 @@ import Testing
 
   @Test("a damaged snapshot", arguments: Damage.allCases)
   func snapshot(damage: Damage) throws {
-    let file = "\(topologyState)/snapshots/000001/0-0/data.mdb"
+    let file = "\(topologyState)/snapshots/000001/order-events-0/data.mdb"
     #expect(FileManager.default.fileExists(atPath: file))
     try damage.apply(to: file)
     // It is as if it were not there.

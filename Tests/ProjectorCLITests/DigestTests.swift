@@ -136,10 +136,11 @@ import Testing
     #expect(try trace("e3").output == "order-events-0@2\tprocessed\n")
     #expect(try trace("e9").output == "order-events-0@7\tprocessed\n")
     #expect(
-      try trace("e8").output.hasPrefix("order-events-0@6\tdead letter 0-0-2: unknownVersion: "))
+      try trace("e8").output.hasPrefix(
+        "order-events-0@6\tdead letter order-events-0-2: unknownVersion: "))
     #expect(
       try trace("e10").output
-        == "order-events-0@8\theld 0-0-2: waits until 'orders' has a row of its key\n")
+        == "order-events-0@8\theld order-events-0-2: waits until 'orders' has a row of its key\n")
     #expect(try trace("e11").status == 4)
   }
 
@@ -154,7 +155,7 @@ import Testing
     // Nothing about them has changed.
     #expect(all.output == "retried: deadLettered 2\n")
     let one = try tool.run(
-      ["dead-letters", OrderFixture.topology, "retry", "--id", "9-9-9"] + options)
+      ["dead-letters", OrderFixture.topology, "retry", "--id", "order-events-9-9"] + options)
     #expect(one.status == 4)
     let dry = try tool.run(
       ["dead-letters", OrderFixture.topology, "retry", "--dry-run"] + options)

@@ -169,7 +169,7 @@ import Testing
     let tool = try CommandLineTool()
     try tool.produceOrders()
     try tool.runOrders()
-    let task = "\(tool.state)/order-projections/000001/0-0"
+    let task = "\(tool.state)/order-projections/000001/order-events-0"
     let data = try Data(contentsOf: URL(fileURLWithPath: "\(task)/data.mdb"))
     // Corrupt: no LMDB file at all.
     try Data(repeating: 0x5a, count: 16_384).write(to: URL(fileURLWithPath: "\(task)/data.mdb"))
@@ -184,7 +184,7 @@ import Testing
     try FileManager.default.createDirectory(
       atPath: "\(other.state)/order-projections/000001", withIntermediateDirectories: true)
     try FileManager.default.copyItem(
-      atPath: task, toPath: "\(other.state)/order-projections/000001/0-0")
+      atPath: task, toPath: "\(other.state)/order-projections/000001/order-events-0")
     try FileManager.default.copyItem(
       atPath: "\(tool.state)/order-projections/current",
       toPath: "\(other.state)/order-projections/current")

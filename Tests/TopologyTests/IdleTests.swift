@@ -131,7 +131,8 @@ struct IdleTests {
     var sent: Int64 = 0
     func consumed() throws -> Int64 {
       try (0..<2).reduce(0) { total, partition in
-        let path = site.directory.task(1, subTopology: 0, partition: partition)
+        let path = site.directory.task(
+          1, TaskName(subTopology: SnapshotSite.first, partition: partition))
         return try total
           + (StateReader.open(path).read { try $0.words()["count/consumed"] } ?? 0)
       }

@@ -31,6 +31,9 @@ final class SnapshotSite {
 
   deinit { try? FileManager.default.removeItem(atPath: root) }
 
+  /// The sub-topology's name.
+  static let first = "left"
+
   var directory: StateDirectory { StateDirectory(root: root, topology: "kept") }
   var snapshots: SnapshotStore { SnapshotStore(directory) }
 
@@ -118,7 +121,7 @@ final class SnapshotSite {
     let current = try directory.current() ?? 0
     let readers = try directory.tasks(of: current).map {
       try StateReader.open(
-        directory.task(current, subTopology: $0.subTopology, partition: $0.partition))
+        directory.task(current, $0))
     }
     let digests = try StateDigest(try topology(), canonical: { $0 }).digests(of: readers)
     var counts: [String: Int64] = [:]

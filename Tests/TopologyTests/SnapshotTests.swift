@@ -145,13 +145,14 @@ struct SnapshotTests {
     try site.rounds(6, snapshotEvery: 2)
     let expected = try site.result()
     let target = RewindTarget.offsets(try site.snapshots.positions(3))
-    let damaged = site.snapshots.path(3, TaskName(subTopology: 0, partition: 1)) + "/data.mdb"
+    let damaged =
+      site.snapshots.path(3, TaskName(subTopology: SnapshotSite.first, partition: 1)) + "/data.mdb"
     try Data("no pages".utf8).write(to: URL(fileURLWithPath: damaged))
     let plan = try site.plan(target)
     #expect(
       plan.bases.mapValues(\.snapshot).sorted { $0.key.partition < $1.key.partition }
         .map(\.value) == [3, 2])
-    let damage = "task 0-1: snapshot 000003 is not used: it cannot be read (corrupted)"
+    let damage = "task left-1: snapshot 000003 is not used: it cannot be read (corrupted)"
     #expect(Self.refusals(plan) == [damage])
     try site.rewind(target)
     #expect(try site.result() == expected)
@@ -163,11 +164,11 @@ struct SnapshotTests {
     #expect(
       Self.refusals(other)
         == [
-          "task 0-0: snapshot 000001 is not used: another lineage",
-          "task 0-0: snapshot 000002 is not used: another lineage",
-          "task 0-0: snapshot 000003 is not used: another lineage",
-          "task 0-1: snapshot 000001 is not used: another lineage",
-          "task 0-1: snapshot 000002 is not used: another lineage",
+          "task left-0: snapshot 000001 is not used: another lineage",
+          "task left-0: snapshot 000002 is not used: another lineage",
+          "task left-0: snapshot 000003 is not used: another lineage",
+          "task left-1: snapshot 000001 is not used: another lineage",
+          "task left-1: snapshot 000002 is not used: another lineage",
           damage,
         ])
   }
@@ -333,7 +334,7 @@ struct SnapshotTests {
       try run.tasks.reduce(0) { total, task in
         try total
           + StateReader.open(
-            site.directory.task(1, subTopology: 0, partition: task.partition)
+            site.directory.task(1, task.name)
           ).read { try $0.words().count }
       }
     }

@@ -115,7 +115,7 @@ struct ValidationTests {
     #expect(
       try builder.build().describe() == """
         Topology: counts (group counting)
-          Sub-topology: 0
+          Sub-topology: in
             Source: source-0 (topic: in)
               key: string
               value: string

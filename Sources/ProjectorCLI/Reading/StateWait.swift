@@ -52,7 +52,7 @@ struct StateWait {
           throw Failure(
             .failed, "event '\(event)' is a dead letter and in no view", at: task.directory,
             todo: "see `dead-letters \(directory.topology) show --id "
-              + "\(task.identity.subtopology)-\(task.identity.partition)-\(entry.number)`")
+              + "\(DeadLetterID(task: TaskName(task.identity), number: entry.number))`")
         }
       }
     }

@@ -16,10 +16,7 @@ struct TopologyState {
     }
     self.directory = directory
     self.generation = number
-    tasks = try directory.tasks(of: number).map { task in
-      try StateReader.open(
-        directory.task(number, subTopology: task.subTopology, partition: task.partition))
-    }
+    tasks = try directory.tasks(of: number).map { try StateReader.open(directory.task(number, $0)) }
     if tasks.isEmpty {
       throw Failure(
         .stateRefused, "there is no generation \(number) with state", at: directory.path,

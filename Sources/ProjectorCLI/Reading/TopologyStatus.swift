@@ -52,7 +52,7 @@ struct TopologyStatus {
         let time = words["streamTime/\(partition)"] ?? .min
         inputs.append(
           Input(
-            task: "\(task.identity.subtopology)-\(task.identity.partition)",
+            task: TaskName(task.identity).description,
             topicPartition: partition, position: position,
             streamTime: time == .min ? nil : Timestamp(milliseconds: time)))
       }

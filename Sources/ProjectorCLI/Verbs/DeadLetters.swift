@@ -45,7 +45,8 @@ struct DeadLetters: Verb {
     let directory = try session.stateDirectory(of: topology)
     let wanted = try ids.map { text in
       guard let id = DeadLetterID(parsing: text) else {
-        throw Failure.usage("'\(text)' is no id", todo: "take one that `list` prints, as 0-2-15")
+        throw Failure.usage(
+          "'\(text)' is no id", todo: "take one that `list` prints, as order-events-2-15")
       }
       return id
     }
@@ -65,7 +66,7 @@ struct DeadLetters: Verb {
       while true {
         let page = try task.read { try $0.entries("deadLetters", after: last, limit: 1_000) }
         for entry in page {
-          let id = DeadLetterID(task, entry.number)
+          let id = DeadLetterID(task: TaskName(task.identity), number: entry.number)
           guard wanted.isEmpty || wanted.contains(id) else { continue }
           letters.append(Letter(id: id, kept: try KeptRecord(entry.bytes)))
         }

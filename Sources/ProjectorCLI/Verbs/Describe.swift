@@ -24,7 +24,7 @@ struct Describe: Verb {
     func names(_ list: [String]) -> String { JSONText.array(list.map(JSONText.quoted)) }
     let subTopologies = topology.subTopologies.map { sub in
       var object = JSONText.Object()
-      object.add("id", sub.id)
+      object.add("name", sub.name)
       object.add("topics", json: names(sub.topics))
       object.add("stores", json: names(sub.stores))
       object.add("sinks", json: names(sub.sinks))

@@ -44,7 +44,7 @@ struct Trace: Verb {
         for entry in try view.entries(store, id: hash) {
           let kept = try KeptRecord(entry.bytes)
           let place = "\(kept.record.topicPartition)@\(kept.record.offset)"
-          let id = DeadLetterID(task, entry.number)
+          let id = DeadLetterID(task: TaskName(task.identity), number: entry.number)
           lines.append("\(place)\t\(fate) \(id): \(kept.explanation)")
         }
       }
@@ -58,14 +58,6 @@ struct Trace: Verb {
     let topics = OpenView.positions(in: try task.read { try $0.words() })
       .map(\.partition).filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
     return topics.contains(scope) ? scope : topics.joined(separator: "|")
-  }
-}
-
-extension DeadLetterID {
-  init(_ task: StateReader, _ number: Int64) {
-    self.init(
-      subTopology: Int(task.identity.subtopology) ?? 0, partition: task.identity.partition,
-      number: number)
   }
 }
 

@@ -23,12 +23,10 @@ struct GenerationCut {
     -> [TaskName: Task]
   {
     var tasks: [TaskName: Task] = [:]
-    for (subTopology, partition) in try directory.tasks(of: generation) {
-      let path = directory.task(generation, subTopology: subTopology, partition: partition)
-      tasks[TaskName(subTopology: subTopology, partition: partition)] =
-        try StateReader.open(path).read {
-          Task(progress: TaskProgress(words: try $0.words()), journal: try $0.journal())
-        }
+    for name in try directory.tasks(of: generation) {
+      tasks[name] = try StateReader.open(directory.task(generation, name)).read {
+        Task(progress: TaskProgress(words: try $0.words()), journal: try $0.journal())
+      }
     }
     return tasks
   }

@@ -16,22 +16,16 @@ struct GenerationOutboxes {
 
   /// - Throws: ``StateStore/StoreError`` or ``StreamCore/LogError``.
   func publishToEnd(on log: any RecordLog) throws {
-    let tasks = try directory.tasks(of: generation).map {
-      TaskName(subTopology: $0.subTopology, partition: $0.partition)
-    }
-    let paths = tasks.map {
-      directory.task(generation, subTopology: $0.subTopology, partition: $0.partition)
-    }
+    let tasks = try directory.tasks(of: generation)
+    let paths = tasks.map { directory.task(generation, $0) }
     let stored = try paths.map { path in
       let reader = try StateReader.open(path)
       return (reader.identity, Outbox.destinations(in: try reader.read { try $0.words() }))
     }
-    let partitions = stored.map(\.0.partitionCount).max() ?? 1
     for (index, (identity, destinations)) in stored.enumerated() where !destinations.isEmpty {
       let state = try TaskState.open(directory: paths[index], identity: identity)
       let publisher = try OutboxPublisher(
-        state, of: tasks[index], topology: topology, destinations: destinations, log: log,
-        partitions: partitions)
+        state, of: tasks[index], topology: topology, destinations: destinations, log: log)
       defer { publisher.close() }
       try state.makeDurable()
       try publisher.publish()

@@ -60,14 +60,14 @@ struct GenerationSwap {
   }
 
   private func recordedGeneration() throws -> Int? {
-    let topic = OutboxPublisher.journalTopic(of: topology.name)
-    guard log.transactions != nil, !topology.outputTopics.isEmpty,
-      let description = try log.topic(topic)
-    else { return nil }
+    guard log.transactions != nil, !topology.outputTopics.isEmpty else { return nil }
     var newest: Int?
-    for partition in 0..<description.partitions {
-      if let mark = try PublishedMark.last(in: TopicPartition(topic, partition), of: log) {
-        newest = max(newest ?? 0, mark.generation)
+    for sub in topology.subTopologies {
+      let topic = OutboxPublisher.journalTopic(of: topology.name, sub.name)
+      for partition in 0..<(try log.topic(topic)?.partitions ?? 0) {
+        if let mark = try PublishedMark.last(in: TopicPartition(topic, partition), of: log) {
+          newest = max(newest ?? 0, mark.generation)
+        }
       }
     }
     return newest

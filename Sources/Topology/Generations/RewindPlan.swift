@@ -75,7 +75,7 @@ package struct RewindPlan: Sendable {
       for partition in here ?? Array(0..<count) where partition < count {
         tasks.append(
           Task(
-            name: TaskName(subTopology: sub.id, partition: partition),
+            name: TaskName(subTopology: sub.name, partition: partition),
             identity: topology.identity(sub, partition: partition, of: count, generation: 0),
             inputs: sub.topics.map { TopicPartition($0, partition) }))
       }

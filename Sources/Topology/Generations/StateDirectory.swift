@@ -22,8 +22,8 @@ package struct StateDirectory: Hashable, Sendable {
 
   package func directory(of generation: Int) -> String { "\(path)/\(Self.name(generation))" }
 
-  package func task(_ generation: Int, subTopology: Int, partition: Int) -> String {
-    "\(directory(of: generation))/\(subTopology)-\(partition)"
+  package func task(_ generation: Int, _ task: TaskName) -> String {
+    "\(directory(of: generation))/\(task)"
   }
 
   /// The generation that serves; `nil` before the first start.
@@ -50,13 +50,9 @@ package struct StateDirectory: Hashable, Sendable {
     try Self.entries(path).compactMap { $0.count == 6 ? Int($0) : nil }.sorted()
   }
 
-  /// Task directories of a generation, as (sub-topology, partition).
-  package func tasks(of generation: Int) throws(StoreError) -> [(subTopology: Int, partition: Int)]
-  {
-    try Self.entries(directory(of: generation)).compactMap { name in
-      let parts = name.split(separator: "-").compactMap { Int($0) }
-      return parts.count == 2 && "\(parts[0])-\(parts[1])" == name ? (parts[0], parts[1]) : nil
-    }.sorted { ($0.0, $0.1) < ($1.0, $1.1) }
+  /// Tasks that have a directory in a generation.
+  package func tasks(of generation: Int) throws(StoreError) -> [TaskName] {
+    try Self.entries(directory(of: generation)).compactMap { TaskName(parsing: $0) }.sorted()
   }
 
   /// Partitions that the serving generation has tasks of; `nil` where it has none yet.

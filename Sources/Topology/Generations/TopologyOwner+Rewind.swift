@@ -63,9 +63,7 @@ extension TopologyOwner {
       do {
         try TaskState.restore(
           snapshot: base.directory,
-          to: directory.task(
-            number, subTopology: base.task.subTopology, partition: base.task.partition),
-          generation: number, cancellation: cancellation)
+          to: directory.task(number, base.task), generation: number, cancellation: cancellation)
       } catch {
         if error.code == .cancelled { try checkStopped() }
         throw error

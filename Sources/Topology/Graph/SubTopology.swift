@@ -1,10 +1,11 @@
 /// Operators connected by streams or stores: what one task of a partition runs.
 public struct SubTopology: Hashable, Sendable {
-  /// Counts sub-topologies in the order of their first node.
-  public let id: Int
+  /// The first of its inputs as declared, a topic. Directories, ids of dead letters and the journal
+  /// topic bear it, so that every state directory agrees, whatever else the topology holds.
+  public var name: String { topics[0] }
   /// Node ids in order of declaration.
   public let nodes: [Int]
-  /// Source topics in order of declaration: the order of inputs in the merge rule.
+  /// Source topics in order of declaration, never empty: the order of inputs in the merge rule.
   public let topics: [String]
   public let stores: [String]
   public let sinks: [String]
@@ -29,10 +30,10 @@ public struct SubTopology: Hashable, Sendable {
       }
     }
     let roots = nodes.map { root($0.id) }
-    return nodes.indices.filter { roots[$0] == $0 }.enumerated().map { number, first in
+    return nodes.indices.filter { roots[$0] == $0 }.map { first in
       let members = nodes.filter { roots[$0.id] == first }
       return SubTopology(
-        id: number, nodes: members.map(\.id),
+        nodes: members.map(\.id),
         topics: members.compactMap { if case .source(let topic) = $0.kind { topic } else { nil } },
         stores: members.flatMap(\.stores).uniqued(),
         sinks: members.compactMap { if case .sink(let topic) = $0.kind { topic } else { nil } }

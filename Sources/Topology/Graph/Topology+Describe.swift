@@ -3,7 +3,7 @@ extension Topology {
   public func describe() -> String {
     var lines = ["Topology: \(name) (group \(group))"]
     for sub in subTopologies {
-      lines.append("  Sub-topology: \(sub.id)")
+      lines.append("  Sub-topology: \(sub.name)")
       for id in sub.nodes {
         let node = nodes[id]
         let stores = node.stores.isEmpty ? "" : " (stores: \(list(node.stores)))"
@@ -41,8 +41,8 @@ extension Topology {
   /// The graph as a Mermaid flow chart.
   public func mermaid() -> String {
     var lines = ["flowchart LR"]
-    for sub in subTopologies {
-      lines.append("  subgraph sub\(sub.id)[sub-topology \(sub.id)]")
+    for (number, sub) in subTopologies.enumerated() {
+      lines.append("  subgraph sub\(number)[\"sub-topology \(sub.name)\"]")
       for id in sub.nodes {
         let (open, close) =
           switch nodes[id].kind {

@@ -35,7 +35,7 @@ public struct Topology: Sendable {
     _ sub: SubTopology, partition: Int, of count: Int, generation: Int
   ) -> TaskIdentity {
     TaskIdentity(
-      topology: name, subtopology: String(sub.id), partition: partition, partitionCount: count,
+      topology: name, subtopology: sub.name, partition: partition, partitionCount: count,
       lineage: Dictionary(uniqueKeysWithValues: sub.stores.map { ($0, lineage(ofStore: $0)) }),
       generation: generation)
   }

@@ -3,8 +3,8 @@ import StreamCore
 
 /// Sends what one task's outbox holds, once it is durable, and remembers how far it came.
 ///
-/// Where the log has transactions, a transaction carries a run of the outbox and one record of the
-/// topology's journal topic that says up to which numbers; after a restart that record decides
+/// Where the log has transactions, a transaction carries a run of the outbox and, in the task's
+/// partition of its journal topic, a record that says up to which numbers; after a restart it decides
 /// what is still to be sent, so that nothing is sent twice. Where it has none, records go at least
 /// once, under ids by which readers can tell.
 package final class OutboxPublisher {
@@ -24,16 +24,14 @@ package final class OutboxPublisher {
   var waitForLog: (@Sendable (LogError) -> Bool)?
   private var gaveUp = false
 
-  /// - Parameter count: partitions of the topology's journal topic for each sub-topology.
   /// - Throws: ``StreamCore/LogError``.
   init(
     _ state: TaskState, of task: TaskName, topology: String, destinations: [String],
-    log: any RecordLog, partitions count: Int
+    log: any RecordLog
   ) throws {
     outbox = state.outbox
     words = state.words
-    journal = TopicPartition(
-      Self.journalTopic(of: topology), task.subTopology * count + task.partition)
+    journal = TopicPartition(Self.journalTopic(of: topology, task.subTopology), task.partition)
     generation = state.identity.generation
     self.destinations = destinations
     numbers = destinations.map { [outbox] in outbox.destination($0) }
@@ -41,7 +39,7 @@ package final class OutboxPublisher {
     sent = slots.map { [words] in words[$0] }
     if let transactions = log.transactions {
       producer = try transactions.makeProducer(
-        transactionalID: "\(topology)-\(task.subTopology)-\(task.partition)")
+        transactionalID: "\(topology)-\(task)")
       appender = nil
       if let last = try PublishedMark.last(in: journal, of: log), last.generation == generation {
         for (index, destination) in destinations.enumerated() {
@@ -54,8 +52,10 @@ package final class OutboxPublisher {
     }
   }
 
-  /// Holds a record for every run that was sent.
-  static func journalTopic(of topology: String) -> String { "\(topology)-journal" }
+  /// Holds a record for every run that the tasks of a sub-topology sent, each in its own partition.
+  static func journalTopic(of topology: String, _ subTopology: String) -> String {
+    "\(topology)-journal-\(subTopology)"
+  }
 
   /// Whether the committed outbox holds anything that was not sent.
   var isPending: Bool {
@@ -150,7 +150,8 @@ package final class OutboxPublisher {
   }
 }
 
-/// How far a task's outbox was sent, as the last record of its partition of `TOPOLOGY-journal`.
+/// How far a task's outbox was sent, as the last record of its partition of its journal
+/// topic.
 struct PublishedMark: Hashable {
   var ownerEpoch = 1
   let generation: Int

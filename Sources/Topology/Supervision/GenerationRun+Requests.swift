@@ -13,7 +13,7 @@ extension GenerationRun {
       let done = request.map { CarriedOutRequest($0, in: task.state.words) }
       if let done, done.isKnown { return nil }
       let mine = ids.map {
-        $0.filter { $0.subTopology == task.subTopology.id && $0.partition == task.partition }
+        $0.filter { $0.task == task.name }
       }
       let numbers = try mine.map { $0.map(\.number) } ?? task.deadLetterNumbers()
       var tally: [String: Int] = [:]
@@ -116,24 +116,23 @@ private struct CarriedOutRequest {
 
 /// Names a dead letter on the command line: `SUBTOPOLOGY-PARTITION-NUMBER`.
 package struct DeadLetterID: Hashable, Sendable, CustomStringConvertible {
-  package let subTopology: Int
-  package let partition: Int
+  package let task: TaskName
   package let number: Int64
 
-  package init(subTopology: Int, partition: Int, number: Int64) {
-    self.subTopology = subTopology
-    self.partition = partition
+  package init(task: TaskName, number: Int64) {
+    self.task = task
     self.number = number
   }
 
   package init?(parsing text: String) {
-    let parts = text.split(separator: "-", omittingEmptySubsequences: false).map { Int64($0) }
-    guard parts.count == 3, let sub = parts[0], let partition = parts[1], let number = parts[2]
+    guard let dash = text.lastIndex(of: "-"), let task = TaskName(parsing: text[..<dash]),
+      let number = Int64(text[text.index(after: dash)...])
     else { return nil }
-    self.init(subTopology: Int(sub), partition: Int(partition), number: number)
+    self.init(task: task, number: number)
+    if description != text { return nil }
   }
 
-  package var description: String { "\(subTopology)-\(partition)-\(number)" }
+  package var description: String { "\(task)-\(number)" }
 }
 
 extension StreamTask {

@@ -95,7 +95,8 @@ package final class GenerationRun {
   }
 
   private func openTask(_ sub: SubTopology, _ partition: Int, of count: Int) throws {
-    let path = directory.task(generation, subTopology: sub.id, partition: partition)
+    let name = TaskName(subTopology: sub.name, partition: partition)
+    let path = directory.task(generation, name)
     try DurableFile.makeDirectory(path)
     let state = try TaskState.open(
       directory: path,
@@ -104,7 +105,7 @@ package final class GenerationRun {
     let shared = shared
     let task = try StreamTask(
       topology, sub, partition: partition, state: state, limits: options.limits,
-      replay: options.replay[TaskName(subTopology: sub.id, partition: partition)], clock: clock,
+      replay: options.replay[name], clock: clock,
       retryWait: { shared.sleep($0) }, log: report)
     for input in task.inputs { try prepare(input, of: task) }
     let log = log
@@ -291,19 +292,19 @@ package final class GenerationRun {
     let stride = counts.max() ?? 1
     for topic in topology.outputTopics { try ensure(topic, partitions: stride) }
     if log.transactions != nil {
-      try ensure(
-        OutboxPublisher.journalTopic(of: topology.name),
-        partitions: stride * topology.subTopologies.count)
+      for task in tasks {
+        try ensure(
+          OutboxPublisher.journalTopic(of: topology.name, task.subTopology.name),
+          partitions: task.state.identity.partitionCount)
+      }
     }
     return try tasks.map { task in
       guard !task.subTopology.sinks.isEmpty || topology.deadLetterTopic != nil else { return nil }
       return try OutboxPublisher(
-        task.state,
-        of: TaskName(subTopology: task.subTopology.id, partition: task.partition),
-        topology: topology.name,
+        task.state, of: task.name, topology: topology.name,
         destinations: (task.subTopology.sinks
           + (topology.deadLetterTopic.map { [$0] } ?? [])).uniqued(),
-        log: log, partitions: stride)
+        log: log)
     }
   }
 

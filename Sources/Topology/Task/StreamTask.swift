@@ -9,6 +9,7 @@ package final class StreamTask {
   package let topology: Topology
   package let subTopology: SubTopology
   package let partition: Int
+  package var name: TaskName { TaskName(subTopology: subTopology.name, partition: partition) }
   let state: TaskState
   let context: RecordContext
   let counters = TaskCounters()
@@ -208,7 +209,7 @@ package final class StreamTask {
     guard counters.fatesAddUp else {
       throw TaskError(
         .inconsistent, nil, nil,
-        "the fates of task \(subTopology.id)-\(partition) do not add up to what it consumed; "
+        "the fates of task \(name) do not add up to what it consumed; "
           + "nothing of this interval is committed: report this as a defect")
     }
     for counter in Counter.allCases {

@@ -57,9 +57,8 @@ package struct StateVerification {
   /// Copies of the tasks, each of one commit.
   private func copyTasks(of generation: Int, to scratch: StateDirectory) throws -> [StateReader] {
     try directory.tasks(of: generation).map { task in
-      let from = directory.task(
-        generation, subTopology: task.subTopology, partition: task.partition)
-      let target = scratch.task(1, subTopology: task.subTopology, partition: task.partition)
+      let from = directory.task(generation, task)
+      let target = scratch.task(1, task)
       try DurableFile.makeDirectory(scratch.directory(of: 1))
       try StateReader.open(from).environment.snapshot(to: target)
       return try StateReader.open(target)
@@ -76,9 +75,7 @@ package struct StateVerification {
       let progress = TaskProgress(words: try copy.read { try $0.words() })
       options.limitsByPartition.merge(progress.positions) { $1 }
       options.start.merge(progress.starts) { $1 }
-      let task = TaskName(
-        subTopology: Int(copy.identity.subtopology) ?? 0, partition: copy.identity.partition)
-      options.replay[task] = try copy.read { try $0.journal() }
+      options.replay[TaskName(copy.identity)] = try copy.read { try $0.journal() }
     }
     try checkLog(options.start)
     let run = GenerationRun(
@@ -88,8 +85,7 @@ package struct StateVerification {
     try run.run()
     run.close()
     let readers = try scratch.tasks(of: 2).map {
-      try StateReader.open(
-        scratch.task(2, subTopology: $0.subTopology, partition: $0.partition))
+      try StateReader.open(scratch.task(2, $0))
     }
     return try digest.digests(of: readers)
   }
@@ -103,25 +99,5 @@ package struct StateVerification {
         "records \(offset) to \(first - 1), from which the state was built, are gone: it cannot be "
           + "verified against this log")
     }
-  }
-}
-
-/// Names a task within its topology.
-package struct TaskName: Hashable, Sendable, CustomStringConvertible {
-  package let subTopology: Int
-  package let partition: Int
-
-  /// As its directory is called: `SUBTOPOLOGY-PARTITION`.
-  package var description: String { "\(subTopology)-\(partition)" }
-
-  package init?(parsing text: String) {
-    let parts = text.split(separator: "-").compactMap { Int($0) }
-    guard parts.count == 2, "\(parts[0])-\(parts[1])" == text else { return nil }
-    self.init(subTopology: parts[0], partition: parts[1])
-  }
-
-  package init(subTopology: Int, partition: Int) {
-    self.subTopology = subTopology
-    self.partition = partition
   }
 }

@@ -17,14 +17,8 @@ package struct SnapshotBase: Hashable, Sendable {
   ) throws -> (usable: [SnapshotBase], refused: [String]) {
     let store = SnapshotStore(directory)
     let serving = try directory.current().flatMap { generation -> TaskProgress? in
-      let path = directory.task(
-        generation, subTopology: task.subTopology, partition: task.partition)
-      guard
-        try directory.tasks(of: generation).contains(where: {
-          $0 == (task.subTopology, task.partition)
-        })
-      else { return nil }
-      return try TaskProgress.read(path)
+      guard try directory.tasks(of: generation).contains(task) else { return nil }
+      return try TaskProgress.read(directory.task(generation, task))
     }
     var usable: [SnapshotBase] = []
     var refused: [String] = []

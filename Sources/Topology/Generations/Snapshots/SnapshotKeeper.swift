@@ -60,8 +60,7 @@ final class SnapshotKeeper {
     guard copying == nil, now >= due else { return }
     let sources = run.tasks.map { task in
       SnapshotStore.Source(
-        task: TaskName(subTopology: task.subTopology.id, partition: task.partition),
-        environment: task.state.environment)
+        task: task.name, environment: task.state.environment)
     }
     // One that finds nothing new stays due, and costs no more looks until something is committed.
     let commits = sources.reduce(0) { $0 + $1.environment.lastTransaction }

@@ -52,8 +52,7 @@ package struct SnapshotStore: Sendable {
 
   /// Tasks with a copy in a snapshot.
   package func tasks(in number: Int) throws(StoreError) -> [TaskName] {
-    try StateDirectory.entries(path(number)).compactMap { TaskName(parsing: $0) }
-      .sorted { ($0.subTopology, $0.partition) < ($1.subTopology, $1.partition) }
+    try StateDirectory.entries(path(number)).compactMap { TaskName(parsing: $0) }.sorted()
   }
 
   /// Bytes that a snapshot's files take.
