@@ -158,7 +158,8 @@ extension EmbeddedLog: TopicAdministration {
         place.partition < topic.partitions
       else { return }
       var state = try log.state(transaction, topic, place.partition)
-      isMore = try Retention.apply(transaction, log.tables, topic, place.partition, &state)
+      isMore = try Retention.apply(
+        transaction, log.tables, topic, place.partition, &state, log.clock.now())
       try state.write(transaction, log.tables, topic, place.partition)
     }
   }

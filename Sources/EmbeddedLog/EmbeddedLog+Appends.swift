@@ -37,7 +37,7 @@ extension EmbeddedLog {
   ) throws -> [AppendResult] {
     var isRepeated = false
     while true {
-      var append = EncodedAppend(records: count, keyless: keyless, now: EncodedAppend.now())
+      var append = EncodedAppend(records: count, keyless: keyless, now: clock.now())
       try fill(&append) { name in try knownTopic(name, anew: isRepeated) }
       append.finish()
       let request = AppendRequest(

@@ -19,6 +19,8 @@ public final class EmbeddedLog: RecordLog {
   let tables: LogTables
   let wake: WakeFile
   let commits: GroupCommit
+  /// What tells when a record is appended, and how old one is.
+  let clock: any WallClock
   private let known = Mutex<[String: Topic]>([:])
 
   /// Opens the log in a directory.
@@ -29,17 +31,18 @@ public final class EmbeddedLog: RecordLog {
   /// - Throws: ``LogError``: `.unreachable` where there is none and `create` is false, or it cannot
   ///   be written; `.corrupt` for a damaged one, one of a newer format, or something else's files.
   public static func open(_ url: String, create: Bool) throws(LogError) -> EmbeddedLog {
-    try open(url, create: create, mapSize: 16 << 30)
+    try open(url, create: create, mapSize: 16 << 30, clock: LogClock())
   }
 
   /// - Parameter mapSize: bytes of address space to begin with; doubled when it is full.
   package static func open(
-    _ url: String, create: Bool, mapSize: Int
+    _ url: String, create: Bool, mapSize: Int = 16 << 30, clock: any WallClock = LogClock()
   ) throws(LogError) -> EmbeddedLog {
-    try logErrors { try EmbeddedLog(url, create: create, mapSize: mapSize) }
+    try logErrors { try EmbeddedLog(url, create, mapSize, clock) }
   }
 
-  private init(_ url: String, create: Bool, mapSize: Int) throws {
+  private init(_ url: String, _ create: Bool, _ mapSize: Int, _ clock: any WallClock) throws {
+    self.clock = clock
     let directory = String(url.hasPrefix("local:") ? url.dropFirst("local:".count) : url[...])
     guard !directory.isEmpty, !directory.utf8.contains(0) else {
       throw LogError(.invalid, "'\(url)' names no directory; write local:DIR")
@@ -78,6 +81,9 @@ public final class EmbeddedLog: RecordLog {
       }
     }
   }
+
+  public var recordBytesMax: Int { EncodedAppend.recordBytesMax }
+  public var appendBytesMax: Int { EncodedAppend.bytesMax }
 
   // MARK: Topics
 

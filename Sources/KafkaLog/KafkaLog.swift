@@ -4,6 +4,8 @@ import Synchronization
 /// Kafka behind the ``RecordLog`` protocol.
 public final class KafkaLog: RecordLog {
   public let url: String
+  /// Librdkafka's `message.max.bytes`; brokers have limits of their own (`max.message.bytes`).
+  public let recordBytesMax: Int
   let settings: KafkaSettings
   /// Answers questions about topics, offsets and groups; reads and appends nothing.
   let control: KafkaClient
@@ -13,7 +15,7 @@ public final class KafkaLog: RecordLog {
     self.url = settings.url
     self.settings = settings
     // Librdkafka refuses some combinations only of a producer: better now than at the first append.
-    _ = try Configuration.effective(settings.producer)
+    self.recordBytesMax = try settings.recordBytesMax()
     self.control = try KafkaClient(.consumer, settings, properties: settings.consumer())
   }
 
@@ -31,6 +33,9 @@ public final class KafkaLog: RecordLog {
   {
     try KafkaLog(KafkaSettings(url: url, options: options))
   }
+
+  /// Librdkafka sends an append of any size in parts; what it holds of it is memory.
+  public var appendBytesMax: Int { max(recordBytesMax, 64 << 20) }
 
   public func topics() throws(LogError) -> [TopicDescription] {
     try describe(control.cluster()).sorted { $0.name < $1.name }

@@ -115,6 +115,11 @@ struct KafkaSettings: Sendable {
     return properties
   }
 
+  /// Librdkafka's `message.max.bytes`: key, value and headers of one record.
+  func recordBytesMax() throws(LogError) -> Int {
+    try Configuration.effective(producer)["message.max.bytes"].flatMap { Int($0) } ?? 1_000_000
+  }
+
   /// Properties of a producer, later ones overriding earlier ones.
   var producer: [(name: String, value: String)] {
     var properties = [

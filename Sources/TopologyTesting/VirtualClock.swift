@@ -9,6 +9,8 @@ public final class VirtualClock: WallClock {
 
   public func now() -> Timestamp { time.withLock { $0 } }
 
+  public func set(to time: Timestamp) { self.time.withLock { $0 = time } }
+
   public func advance(by duration: Duration) { time.withLock { $0 = $0 + duration } }
 }
 

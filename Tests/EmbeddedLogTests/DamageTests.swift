@@ -139,7 +139,7 @@ struct DamageTests {
     do {
       let environment = try Environment.open(other.path)
       let table = try environment.table("log")
-      var value: [UInt8] = [13, 0, 0, 0] + bytes(of: "projector-log") + [2, 0, 0, 0]
+      var value: [UInt8] = [13, 0, 0, 0] + bytes(of: "projector-log") + [3, 0, 0, 0]
       let hash = value.withUnsafeBytes { hash64($0.bytes) }
       withUnsafeBytes(of: hash.littleEndian) { value.append(contentsOf: $0) }
       let transaction = try WriteTransaction(environment)
@@ -152,7 +152,7 @@ struct DamageTests {
     #expect(error?.code == .corrupt)
     #expect(
       error?.message
-        == "\(other.path) is a log of format 2, this program reads 1; use the version that wrote it"
+        == "\(other.path) is a log of format 3, this program reads 2; use the version that wrote it"
     )
   }
 }

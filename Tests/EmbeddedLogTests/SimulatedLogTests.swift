@@ -6,15 +6,52 @@ import TopologyTesting
 struct SimulatedLogTests {
   @Test("keeps the contract", arguments: LogConformance.allCases)
   func contract(_ rule: ConformanceCase) throws {
-    try rule.run(on: LogUnderTest { SimulatedLog() })
+    try rule.run(on: Self.underTest { SimulatedLog() })
+  }
+
+  private static func underTest(_ open: @escaping @Sendable () -> SimulatedLog) -> LogUnderTest {
+    var log = LogUnderTest(open: open)
+    log.setTime = { log, now in (log as? SimulatedLog)?.setTime(now) }
+    log.applyRetention = { log in (log as? SimulatedLog)?.applyRetention() }
+    return log
   }
 
   @Test("keeps the contract with batches of odd sizes", arguments: UInt64(0)..<5)
   func oddBatches(seed: UInt64) throws {
-    let underTest = LogUnderTest { SimulatedLog(seed: seed) }
-    for rule in LogConformance.reading.cases + LogConformance.transactions.cases {
-      try rule.run(on: underTest)
+    let underTest = Self.underTest { SimulatedLog(seed: seed) }
+    for suite in [LogConformance.reading, LogConformance.transactions, LogConformance.times] {
+      for rule in suite.cases { try rule.run(on: underTest) }
     }
+  }
+
+  @Test("a record is taken at its own time, one without at none, and at the log's once that is set")
+  func appendTimes() throws {
+    let (log, place) = try log("without")
+    let record = ProducerRecord(key: nil, value: [1], timestamp: Timestamp(milliseconds: -7))
+    _ = try log.makeAppender().append([record], to: "t")
+    log.setTime(Timestamp(milliseconds: 5_000))
+    _ = try log.makeAppender().append([record], to: "t")
+    let reader = try log.makeReader(ReaderOptions())
+    try reader.assign([place: 0])
+    let batch = try #require(try reader.poll(timeout: .zero).first)
+    #expect(
+      (0..<3).map { batch.appendTime(of: $0)?.milliseconds } == [nil, -7, 5_000])
+  }
+
+  @Test("limits of size are kept, and nothing of an append beyond them is taken")
+  func limits() throws {
+    let (log, place) = try log()
+    log.limit(recordBytes: 110, appendBytes: 220)
+    let small = ProducerRecord(key: nil, value: Array(repeating: 1, count: 10), partition: 0)
+    let large = ProducerRecord(key: nil, value: Array(repeating: 1, count: 11), partition: 0)
+    let appender = try log.makeAppender()
+    _ = try appender.append([small, small], to: "t")
+    for records in [[large], [small, large], [small, small, small]] {
+      let error = #expect(throws: LogError.self) { try appender.append(records, to: "t") }
+      #expect(error?.code == .recordRejected)
+    }
+    #expect(try log.offsets(of: place) == 0..<2)
+    #expect(log.recordBytesMax == 110 && log.appendBytesMax == 220)
   }
 
   private func log(_ values: String...) throws -> (SimulatedLog, TopicPartition) {
@@ -128,8 +165,9 @@ struct SimulatedLogTests {
     for (time, wanted): (Int64, Range<Offset>) in [
       (0, 0..<1), (10_000, 0..<2), (10_001, 1..<3), (10_002, 1..<4), (10_003, 2..<5),
     ] {
+      log.setTime(Timestamp(milliseconds: time))
       _ = try appender.append(
-        [ProducerRecord(key: nil, value: [1], timestamp: Timestamp(milliseconds: time))], to: "t")
+        [ProducerRecord(key: nil, value: [1])], to: "t")
       #expect(try log.offsets(of: TopicPartition("t", 0)) == wanted)
     }
   }

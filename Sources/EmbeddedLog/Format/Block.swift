@@ -4,21 +4,22 @@ import StreamCore
 /// A run of records of one partition as one stored value: the unit of appending, reading and
 /// removing.
 ///
-///     0   hash of all that follows (XXH3-64, the two numbers of the append mixed in)
+///     0   hash of all that follows (XXH3-64, the three numbers of the append mixed in)
 ///     8   offset of the first record; the others follow without a gap
 ///     16  highest time of the partition up to the block's last record
-///     24  highest time in the block
-///     32  count of records, bytes of the block (UInt32)
-///     40  the records' bytes: key, value, headers, one record behind the other
+///     24  time of the append
+///     32  highest time in the block
+///     40  count of records, bytes of the block (UInt32)
+///     48  the records' bytes: key, value, headers, one record behind the other
 ///     …   a record: time (Int64), lengths of key, value (-1 for null) and headers (Int32)
 ///
 /// Numbers are little-endian. The records' table stands last, so that neither writing nor reading
 /// moves the records themselves more than once. What is not known before the append stands in front, outside the
 /// hashed bytes, so that hashing them takes no time of the write transaction.
 enum Block {
-  static let headerBytes = 40
+  static let headerBytes = 48
   static let entryBytes = 20
-  private static let hashedFrom = 24
+  private static let hashedFrom = 32
   /// LMDB puts larger values in pages of their own, less 16 bytes for their header.
   static let targetBytes = 16 * 4_096 - 16
 
@@ -46,10 +47,12 @@ enum Block {
     hash64(block.extracting(hashedFrom..<block.byteCount))
   }
 
-  static func seal(_ hash: UInt64, first: Offset, newest: Int64) -> UInt64 {
+  static func seal(_ hash: UInt64, first: Offset, newest: Int64, appended: Int64) -> UInt64 {
     var mixed = hash ^ (UInt64(bitPattern: first) &* 0x9e37_79b9_7f4a_7c15)
     mixed = (mixed ^ (mixed >> 29)) &* 0xbf58_476d_1ce4_e5b9
     mixed ^= UInt64(bitPattern: newest) &* 0x94d0_49bb_1331_11eb
+    mixed = (mixed ^ (mixed >> 32)) &* 0xd6e8_feb8_6659_fd93
+    mixed ^= UInt64(bitPattern: appended) &* 0xa076_1d64_78bd_642f
     return mixed ^ (mixed >> 32)
   }
 }
@@ -60,6 +63,8 @@ struct BlockHeader {
   let count: Int
   /// The highest time of the partition up to the last record here.
   let newestSoFar: Int64
+  /// When the block was appended, by the log's clock.
+  let appended: Int64
   let newest: Int64
 
   /// Where the table of records begins.
@@ -76,15 +81,19 @@ struct BlockHeader {
     let hash = UInt64(bitPattern: Block.int64(block, 0))
     first = Block.int64(block, 8)
     newestSoFar = Block.int64(block, 16)
-    newest = Block.int64(block, 24)
-    count = Int(Block.int32(block, 32))
+    appended = Block.int64(block, 24)
+    newest = Block.int64(block, 32)
+    count = Int(Block.int32(block, 40))
     table = block.byteCount - count * Block.entryBytes
     // The length is compared before the rest is touched: LMDB believes a damaged one, which may
     // reach beyond the end of its file.
-    guard first == offset, Block.int32(block, 36) == block.byteCount, count > 0,
+    guard first == offset, Block.int32(block, 44) == block.byteCount, count > 0,
       table >= Block.headerBytes
     else { throw Block.corrupt(place(), offset) }
-    if verify && hash != Block.seal(Block.hash(block), first: first, newest: newestSoFar) {
+    if verify
+      && hash
+        != Block.seal(Block.hash(block), first: first, newest: newestSoFar, appended: appended)
+    {
       throw Block.corrupt(place(), offset)
     }
   }
@@ -115,6 +124,10 @@ struct BlockHeader {
       throw Block.corrupt("\(batch.topicPartition)", first)
     }
     let table = table + skipped * Block.entryBytes
+    if index > skipped {
+      batch.took(
+        from: first + Offset(skipped), at: Timestamp(milliseconds: appended))
+    }
     unsafe block.extracting(begin..<position).withUnsafeBytes { packed in
       unsafe batch.append(packed: packed, count: index - skipped) { number in
         let entry = table + number * Block.entryBytes

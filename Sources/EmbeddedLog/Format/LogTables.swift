@@ -22,7 +22,7 @@ struct LogTables {
   let transactions: Table
 
   private static let name = "projector-log"
-  private static let version: UInt32 = 1
+  private static let version: UInt32 = 2
   static let formatKey = Array("format".utf8)
 
   /// Opens the tables, or makes them in an environment that is empty.

@@ -38,18 +38,21 @@ final class AppendRequest: WriteRequest {
   }
 
   func write(_ transaction: Transaction) throws {
-    for index in append.runs.indices { try write(transaction, index) }
+    // Read under the log's write lock: what is appended later bears no earlier time, unless the
+    // clock itself is set back.
+    let now = log.clock.now()
+    for index in append.runs.indices { try write(transaction, index, now) }
     try consequence?(transaction, append)
   }
 
-  private func write(_ transaction: Transaction, _ index: Int) throws {
+  private func write(_ transaction: Transaction, _ index: Int, _ now: Timestamp) throws {
     let topic = append.runs[index].topic
     let partition = append.runs[index].partition
     var state = try log.state(transaction, topic, partition)
     append.setFirst(state.end, run: index)
     for number in append.runs[index].blocks.indices {
       let block = append.place(
-        run: index, block: number, first: state.end, newestSoFar: state.newest)
+        run: index, block: number, first: state.end, newestSoFar: state.newest, appended: now)
       state.newest = max(state.newest, block.newest)
       try transaction.put(
         log.tables.blocks, Block.key(topic.number, partition, state.end).raw,
@@ -57,7 +60,7 @@ final class AppendRequest: WriteRequest {
       state.end += Offset(block.count)
       state.bytes += Int64(block.bytes.count)
     }
-    _ = try Retention.apply(transaction, log.tables, topic, partition, &state)
+    _ = try Retention.apply(transaction, log.tables, topic, partition, &state, now)
     try state.write(transaction, log.tables, topic, partition)
   }
 }

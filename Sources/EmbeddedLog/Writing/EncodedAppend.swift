@@ -1,4 +1,3 @@
-import Glibc
 import StateStore
 import StreamCore
 
@@ -126,20 +125,15 @@ struct EncodedAppend {
 
   /// Gives a block its place in the log.
   mutating func place(
-    run: Int, block: Int, first: Offset, newestSoFar: Int64
+    run: Int, block: Int, first: Offset, newestSoFar: Int64, appended: Timestamp
   ) -> EncodedBlock {
     let newest = max(newestSoFar, runs[run].blocks[block].newest)
-    runs[run].blocks[block].place(first: first, newestSoFar: newest)
+    runs[run].blocks[block].place(
+      first: first, newestSoFar: newest, appended: appended.milliseconds)
     return runs[run].blocks[block]
   }
 
   mutating func setFirst(_ offset: Offset, run: Int) { runs[run].first = offset }
-
-  static func now() -> Timestamp {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_REALTIME, &time)
-    return Timestamp(milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
-  }
 }
 
 extension EncodedAppend.Run {

@@ -9,12 +9,13 @@ struct EncodedBlock {
   private let hash: UInt64
 
   /// Writes what the append decides in front.
-  mutating func place(first: Offset, newestSoFar: Int64) {
-    let seal = Block.seal(hash, first: first, newest: newestSoFar)
+  mutating func place(first: Offset, newestSoFar: Int64, appended: Int64) {
+    let seal = Block.seal(hash, first: first, newest: newestSoFar, appended: appended)
     unsafe bytes.withUnsafeMutableBytes {
       unsafe $0.storeBytes(of: seal.littleEndian, toByteOffset: 0, as: UInt64.self)
       unsafe $0.storeBytes(of: first.littleEndian, toByteOffset: 8, as: Int64.self)
       unsafe $0.storeBytes(of: newestSoFar.littleEndian, toByteOffset: 16, as: Int64.self)
+      unsafe $0.storeBytes(of: appended.littleEndian, toByteOffset: 24, as: Int64.self)
     }
   }
 
@@ -60,9 +61,9 @@ struct EncodedBlock {
       block.append(contentsOf: table)
       let length = Int32(block.count)
       unsafe block.withUnsafeMutableBytes {
-        unsafe $0.storeBytes(of: newest.littleEndian, toByteOffset: 24, as: Int64.self)
-        unsafe $0.storeBytes(of: Int32(count).littleEndian, toByteOffset: 32, as: Int32.self)
-        unsafe $0.storeBytes(of: length.littleEndian, toByteOffset: 36, as: Int32.self)
+        unsafe $0.storeBytes(of: newest.littleEndian, toByteOffset: 32, as: Int64.self)
+        unsafe $0.storeBytes(of: Int32(count).littleEndian, toByteOffset: 40, as: Int32.self)
+        unsafe $0.storeBytes(of: length.littleEndian, toByteOffset: 44, as: Int32.self)
       }
       return EncodedBlock(bytes: block, count: count, newest: newest, hash: Block.hash(block.raw))
     }

@@ -12,17 +12,20 @@ enum Retention {
   private static let blocksMax = 256
 
   /// Moves the start behind each block at the front that lies wholly beyond a limit: all its
-  /// records are older than the time against the newest, or the rest still has the size.
+  /// records were appended longer ago than the time, or the rest still has the size.
   ///
+  /// The records' own times are not asked: one of the far future would make all others old.
+  ///
+  /// - Parameter now: by the log's clock.
   /// - Returns: whether it stopped at ``blocksMax``.
   static func apply(
     _ transaction: Transaction, _ tables: LogTables, _ topic: Topic, _ partition: Int,
-    _ state: inout PartitionState
+    _ state: inout PartitionState, _ now: Timestamp
   ) throws -> Bool {
     let retention = topic.retention
     guard retention.removesRecords else { return false }
     let oldest = retention.time.map { limit in
-      let (time, overflow) = state.newest.subtractingReportingOverflow(limit.milliseconds)
+      let (time, overflow) = now.milliseconds.subtractingReportingOverflow(limit.milliseconds)
       return overflow ? Int64.min : time
     }
     let prefix = PartitionState.key(topic.number, partition)
@@ -33,15 +36,15 @@ enum Retention {
       guard try cursor.seek(Block.key(topic.number, partition, state.start).raw) else {
         throw Block.corrupt(place, state.start)
       }
-      let (end, newest, size) = try cursor.withEntry { key, block in
+      let (end, appended, size) = try cursor.withEntry { key, block in
         guard let first = Block.offset(inKey: key, of: prefix), first == state.start else {
           throw Block.corrupt(place, state.start)
         }
         // Not hashed: that would read every page of what is thrown away.
         let header = try BlockHeader(block, at: first, place, verify: false)
-        return (header.end, header.newest, Int64(block.byteCount))
+        return (header.end, header.appended, Int64(block.byteCount))
       }
-      let isOld = oldest.map { newest < $0 } ?? false
+      let isOld = oldest.map { appended < $0 } ?? false
       let isBeyond = retention.bytes.map { state.bytes - size >= Int64($0) } ?? false
       guard (isOld || isBeyond) && end <= state.end else { return false }
       try cursor.delete()

@@ -11,10 +11,8 @@ final class Producer: Sendable {
   private let server: CallbackServer
 
   init(_ settings: KafkaSettings) throws(LogError) {
-    let properties = settings.producer
-    let limit = try Configuration.effective(properties)["message.max.bytes"].flatMap(Int.init)
-    recordBytesMax = limit ?? 1_000_000
-    client = try KafkaClient(.producer, settings, properties: properties, serving: true)
+    recordBytesMax = try settings.recordBytesMax()
+    client = try KafkaClient(.producer, settings, properties: settings.producer, serving: true)
     server = try CallbackServer(client)
   }
 

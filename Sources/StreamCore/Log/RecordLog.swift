@@ -5,6 +5,14 @@ public protocol RecordLog: AnyObject, Sendable {
   /// How the log was named, as `kafka://localhost:9092` or `local:data/log`.
   var url: String { get }
 
+  /// The largest record that the log is sure to take, as ``ProducerRecord/byteCount`` counts it; a
+  /// topic may have a lower limit of its own.
+  var recordBytesMax: Int { get }
+
+  /// The most that one append, or one transaction, is sure to take: the sum of its records'
+  /// ``ProducerRecord/byteCount``. Never below ``recordBytesMax``.
+  var appendBytesMax: Int { get }
+
   /// All topics by name.
   ///
   /// - Throws: ``LogError``.
@@ -56,7 +64,7 @@ public struct TopicDescription: Hashable, Sendable {
 
 /// What a topic removes; the default keeps everything for ever.
 public struct TopicRetention: Hashable, Sendable {
-  /// Records older than this against the newest may go.
+  /// Records may go that were appended longer ago than this, by the log's clock.
   public var time: Duration?
   /// The oldest records beyond this size of a partition may go.
   public var bytes: Int?

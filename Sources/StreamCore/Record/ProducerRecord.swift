@@ -19,4 +19,14 @@ public struct ProducerRecord: Hashable, Sendable {
     self.timestamp = timestamp
     self.partition = partition
   }
+
+  /// What counts of the record against ``RecordLog/recordBytesMax`` and
+  /// ``RecordLog/appendBytesMax``: key, value and headers, and beyond them at least what any log
+  /// adds for lengths, time and place.
+  public var byteCount: Int {
+    var count = 100 + (key?.count ?? 0) + (value?.count ?? 0)
+    // Librdkafka counts two lengths of up to ten bytes each (rd_kafka_headers_serialized_size).
+    for header in headers { count += 20 + header.name.utf8.count + (header.value?.count ?? 0) }
+    return count
+  }
 }

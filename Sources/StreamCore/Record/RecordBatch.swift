@@ -61,6 +61,8 @@ public struct RecordBatch: Sendable {
   public var nextOffset: Offset
   /// The log's read-committed end, asked after this fetch; `nil` where it is unknown.
   public var endOffset: Offset?
+  /// When the log took the records, in runs: from each offset on until the next run's.
+  private var appendTimes: [(from: Offset, time: Timestamp?)] = []
 
   public init(_ topicPartition: TopicPartition, nextOffset: Offset, endOffset: Offset? = nil) {
     self.topicPartition = topicPartition
@@ -69,6 +71,36 @@ public struct RecordBatch: Sendable {
   }
 
   @inlinable public var count: Int { entries.count }
+
+  /// When the log took the record at `index`, by the log's own clock; `nil` where that is unknown.
+  ///
+  /// A log that says nothing by ``took(from:at:)`` knows it by the record's timestamp, where that
+  /// is above 0: so does Kafka, whose brokers refuse one that is far from their clock.
+  public func appendTime(of index: Int) -> Timestamp? {
+    let entry = entries[index]
+    guard !appendTimes.isEmpty else {
+      return entry.timestamp.flatMap { $0 > .epoch ? $0 : nil }
+    }
+    // Runs are few, and what asks goes through the batch from its front.
+    var low = 0
+    var high = appendTimes.count
+    while low < high {
+      let middle = (low + high) / 2
+      if appendTimes[middle].from <= entry.offset { low = middle + 1 } else { high = middle }
+    }
+    return low > 0 ? appendTimes[low - 1].time : nil
+  }
+
+  /// The log took the records from `offset` on at `time`, until a later call says otherwise.
+  ///
+  /// - Parameter offset: beyond those of earlier calls.
+  public mutating func took(from offset: Offset, at time: Timestamp?) {
+    if let last = appendTimes.last {
+      precondition(last.from < offset, "runs of append times come in the order of offsets")
+      guard last.time != time else { return }
+    }
+    appendTimes.append((offset, time))
+  }
 
   /// Makes room before a run of appends.
   public mutating func reserve(records: Int, bytes byteCount: Int) {

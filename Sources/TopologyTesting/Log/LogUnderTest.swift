@@ -13,6 +13,13 @@ public struct LogUnderTest: Sendable {
   public var keepsNegativeTimestamps = true
   /// Whether ``StreamCore/RecordLog/offset(of:at:)`` finds a record by its time.
   public var reportsOffsetsForTimes = true
+  /// Sets the log's clock, by which it takes records and counts their ages; `nil` where it has the
+  /// machine's.
+  public var setTime: (@Sendable (_ log: any RecordLog, _ now: Timestamp) throws -> Void)?
+  /// Removes what a topic's retention allows; `nil` where the log cannot be told to.
+  public var applyRetention: (@Sendable (_ log: any RecordLog) throws -> Void)?
+  /// Whether the time the log took a record is another than the record's own timestamp.
+  public var keepsAppendTimes = true
   /// When a case that waits for something gives up; far beyond what any machine needs.
   public var patience: Duration = .seconds(30)
 

@@ -4,7 +4,8 @@ import Synchronization
 /// A log in memory that does exactly what a test tells it to, with every capability.
 ///
 /// Whatever is not told otherwise is deterministic: records without a key go round the partitions,
-/// records without a time get a clock that counts calls. Beside the contract it has controls for
+/// records without a time get a clock that counts calls. A record is taken at its own timestamp,
+/// and one that had none at no known time, until ``setTime(_:)``. Beside the contract it has controls for
 /// what real logs do at bad times: see ``withhold(_:from:)``, ``insertHidden(_:count:)``,
 /// ``removeStart(of:before:)``, ``diverge(_:at:)``, ``hideEnd(of:_:)``, ``fail(_:call:with:)``.
 public final class SimulatedLog: RecordLog {
@@ -31,6 +32,10 @@ public final class SimulatedLog: RecordLog {
     var calls: [Operation: Int] = [:]
     var failures: [Operation: [Int: LogError]] = [:]
     var clock: Int64 = 0
+    /// The log's time as a test set it.
+    var now: Timestamp?
+    var recordBytesMax = 64 << 20
+    var appendBytesMax = 256 << 20
     var nextKeyless = 0
     var random: SplitMix64?
   }
@@ -80,6 +85,34 @@ public final class SimulatedLog: RecordLog {
 
   // MARK: Controls
 
+  /// What is appended from now on is taken by the log at this time, whatever time a record bears,
+  /// and ages are counted to it; `nil` takes each record at its own timestamp again, and then
+  /// nothing has an age.
+  public func setTime(_ now: Timestamp?) {
+    state.withLock { $0.now = now }
+  }
+
+  /// What the log takes at most, as ``StreamCore/ProducerRecord/byteCount`` counts it.
+  public func limit(recordBytes: Int, appendBytes: Int) {
+    precondition(recordBytes <= appendBytes, "an append takes the largest record")
+    state.withLock {
+      $0.recordBytesMax = recordBytes
+      $0.appendBytesMax = appendBytes
+    }
+  }
+
+  /// Removes now what is beyond each topic's retention, instead of with the next append.
+  public func applyRetention() {
+    state.withLock { state in
+      for (name, topic) in state.topics {
+        for partition in topic.partitions.indices {
+          state.topics[name]?.partitions[partition].retain(topic.retention, now: state.now)
+        }
+      }
+    }
+    changes.signal()
+  }
+
   /// Readers get nothing at or beyond `offset`, though the end says that there is more, as when a
   /// fetch is slow; `nil` delivers again.
   public func withhold(_ topicPartition: TopicPartition, from offset: Offset?) {
@@ -118,6 +151,9 @@ public final class SimulatedLog: RecordLog {
   }
 
   // MARK: RecordLog
+
+  public var recordBytesMax: Int { state.withLock { $0.recordBytesMax } }
+  public var appendBytesMax: Int { state.withLock { $0.appendBytesMax } }
 
   public func topics() throws(LogError) -> [TopicDescription] {
     try call(.topics) { state throws(LogError) in
@@ -218,6 +254,7 @@ extension SimulatedLog.State {
     _ records: [(topic: String, record: ProducerRecord)]
   ) throws(LogError) -> [AppendResult] {
     let places = try places(records)
+    try checkSizes(records)
     clock += 1
     var results: [AppendResult] = []
     for (place, (_, record)) in zip(places, records) {
@@ -225,13 +262,30 @@ extension SimulatedLog.State {
         topicPartition: place, offset: 0,
         timestamp: record.timestamp ?? Timestamp(milliseconds: clock), key: record.key,
         value: record.value, headers: record.headers)
-      let offset = topics[place.topic]?.partitions[place.partition].append(stored) ?? 0
-      results.append(AppendResult(topicPartition: place, offset: offset))
+      let offset = topics[place.topic]?.partitions[place.partition].append(
+        stored, taken: now ?? record.timestamp)
+      results.append(AppendResult(topicPartition: place, offset: offset ?? 0))
     }
     for place in Set(places) {
       guard let retention = topics[place.topic]?.retention else { continue }
-      topics[place.topic]?.partitions[place.partition].retain(retention)
+      topics[place.topic]?.partitions[place.partition].retain(retention, now: now)
     }
     return results
+  }
+
+  private func checkSizes(
+    _ records: [(topic: String, record: ProducerRecord)]
+  ) throws(LogError) {
+    var sum = 0
+    for (topic, record) in records {
+      let size = record.byteCount
+      sum += size
+      guard size <= recordBytesMax, sum <= appendBytesMax else {
+        throw LogError(
+          .recordRejected,
+          "a record of \(size) bytes for '\(topic)', with those before it \(sum), is beyond "
+            + "\(recordBytesMax) a record or \(appendBytesMax) an append")
+      }
+    }
   }
 }

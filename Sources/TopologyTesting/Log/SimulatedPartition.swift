@@ -3,7 +3,8 @@ import StreamCore
 /// One partition in memory: what lies at each offset from its start on.
 struct SimulatedPartition {
   enum Slot {
-    case record(ConsumerRecord)
+    /// - Parameter taken: when the log took it; `nil` where that is unknown.
+    case record(ConsumerRecord, taken: Timestamp?)
     /// A control record, or a record of an aborted transaction: an offset nobody sees.
     case hidden
   }
@@ -17,10 +18,10 @@ struct SimulatedPartition {
 
   var end: Offset { start + Offset(slots.count) }
 
-  mutating func append(_ record: ConsumerRecord) -> Offset {
+  mutating func append(_ record: ConsumerRecord, taken: Timestamp?) -> Offset {
     var record = record
     record.offset = end
-    slots.append(.record(record))
+    slots.append(.record(record, taken: taken))
     return record.offset
   }
 
@@ -40,28 +41,25 @@ struct SimulatedPartition {
   }
 
   func offset(at time: Timestamp) -> Offset {
-    for case .record(let record) in slots {
+    for case .record(let record, _) in slots {
       if let timestamp = record.timestamp, timestamp >= time { return record.offset }
     }
     return end
   }
 
   /// Moves the start as retention allows, never the end.
-  mutating func retain(_ retention: TopicRetention) {
-    var newest = Timestamp(milliseconds: .min)
+  ///
+  /// - Parameter now: by the log's clock; `nil` where no test set it, and then nothing has an age.
+  mutating func retain(_ retention: TopicRetention, now: Timestamp?) {
     var bytes = 0
-    for case .record(let record) in slots {
-      newest = max(newest, record.timestamp ?? newest)
-      bytes += Self.size(record)
-    }
+    for case .record(let record, _) in slots { bytes += Self.size(record) }
     var removed = 0
     for slot in slots {
-      if case .record(let record) = slot {
+      if case .record(let record, let taken) = slot {
         let age = retention.time.map { limit in
-          guard let timestamp = record.timestamp else { return false }
-          let (age, overflow) = newest.milliseconds.subtractingReportingOverflow(
-            timestamp.milliseconds)
-          return overflow || .milliseconds(age) > limit
+          guard let now, let taken else { return false }
+          let (age, overflow) = now.milliseconds.subtractingReportingOverflow(taken.milliseconds)
+          return !overflow && .milliseconds(age) > limit
         }
         let isLarge = retention.bytes.map { bytes > $0 }
         guard age == true || isLarge == true else { break }

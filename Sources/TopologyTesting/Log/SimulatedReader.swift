@@ -87,7 +87,7 @@ final class SimulatedReader: RecordReader {
     let end = min(partition.end, partition.withheldFrom ?? .max)
     while batch.nextOffset < end {
       let slot = partition.slots[Int(batch.nextOffset - partition.start)]
-      guard case .record(let record) = slot else {
+      guard case .record(let record, let taken) = slot else {
         batch.nextOffset += 1
         continue
       }
@@ -96,6 +96,7 @@ final class SimulatedReader: RecordReader {
         (record.key?.count ?? 0) + (record.value?.count ?? 0)
         + EncodedHeaders.encode(record.headers).count
       guard batch.count == 0 || batch.bytes.count + size <= bytesMax else { break }
+      batch.took(from: record.offset, at: taken)
       batch.append(
         offset: record.offset, timestamp: record.timestamp, key: record.key, value: record.value,
         headers: record.headers)
