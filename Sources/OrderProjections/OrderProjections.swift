@@ -9,8 +9,6 @@ public struct OrderProjectionsOptions: Hashable, Sendable {
   public var unknownType = UnknownTypePolicy.ignore
   public var policies = SourcePolicies()
   public var seenIDs = SeenIDRetention.forever
-  /// What becomes of sequence numbers out of turn.
-  public var sequence = SequencePolicy.warn
   /// Whether ORDER_SHIPPED has a handler.
   public var handlesShipping = true
   /// Whether view `order-events-by-aggregate` is kept.
@@ -45,9 +43,7 @@ public func orderProjections(
 
   events.project(
     named: "orders", as: JSONSerde<OrderReadModel>(), missing: options.missingRow,
-    sequence: SequenceCheck(
-      gap: options.sequence, regression: options.sequence, repeated: options.sequence
-    ) { $0.sequenceNumber }
+    sequence: SequenceCheck { $0.sequenceNumber }
   ) { row, event, context in
     switch event {
     case .created(let order):

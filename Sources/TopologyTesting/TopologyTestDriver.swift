@@ -29,7 +29,7 @@ public final class TopologyTestDriver {
   ///   - commitEvery: commits after so many records, and always once the input runs dry.
   public init(
     _ topology: Topology, partitions: Int = 1, commitEvery: Int = .max,
-    log: SimulatedLog? = nil, limits: HeldLimits = HeldLimits()
+    log: SimulatedLog? = nil
   ) throws {
     self.topology = topology
     self.partitions = partitions
@@ -41,9 +41,7 @@ public final class TopologyTestDriver {
       try self.log.administration?.createTopic(
         topic, partitions: partitions, retention: TopicRetention())
     }
-    var options = RunOptions()
-    options.limits = limits
-    self.options = options
+    options = RunOptions()
     running = try Self.start(topology, self.log, directory, options, clock, notes)
   }
 
@@ -131,9 +129,24 @@ public final class TopologyTestDriver {
     try engine.heldRecords().map(DeadLetterSummary.init)
   }
 
-  /// Processes all dead letters again.
+  /// Processes all dead letters again, but for those of another content under a known id, and all
+  /// that follows from it.
   public func retryDeadLetters() throws {
     try engine.retryDeadLetters()
+    try run()
+  }
+
+  /// As ``retryDeadLetters()`` with only so many units of what follows, all committed: what a stop in
+  /// the middle leaves.
+  package func retryDeadLetters(units: Int) throws {
+    try engine.retryDeadLetters()
+    try engine.process(units - 1)
+    try engine.commit()
+  }
+
+  /// Resolves all dead letters without processing them.
+  public func skipDeadLetters() throws {
+    try engine.skipDeadLetters()
     try run()
   }
 
@@ -196,6 +209,8 @@ public struct DeadLetterSummary: Hashable, Sendable {
     case .failed(let reason, let message, let parks):
       (self.reason, self.message, self.parks, isHeld) = (reason, message, parks, false)
     case .missingRow: (reason, message, parks, isHeld) = ("missingRow", "", false, true)
+    case .missingNumber:
+      (reason, message, parks, isHeld) = ("missingNumber", "", false, true)
     case .parked: (reason, message, parks, isHeld) = ("parked", "", false, true)
     }
     operatorName = kept.operatorName

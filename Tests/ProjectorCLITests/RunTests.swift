@@ -64,18 +64,6 @@ import Testing
     }
   }
 
-  @Test(
-    "what is held beyond its limits is a dead letter", arguments: ["heldPerKey", "heldPerTask"])
-  func heldLimits(setting: String) throws {
-    let tool = try CommandLineTool()
-    let confirmed = OrderFixture.lines.split(separator: "\n").filter { $0.contains("\"e10\"") }
-    let lines = confirmed + confirmed.map { $0.replacing("\"e10\"", with: "\"e11\"")[...] }
-    try tool.succeed(
-      "produce", OrderFixture.topic, "--log", tool.log, input: lines.joined(separator: "\n") + "\n")
-    let outcome = try tool.runOrders("--set", "\(setting)=1")
-    #expect(outcome.output.contains("held records 1, dead letters 1"), "\(outcome)")
-  }
-
   @Test("a second process on the same state is refused")
   func locked() throws {
     let tool = try CommandLineTool()

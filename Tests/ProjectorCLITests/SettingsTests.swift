@@ -38,7 +38,7 @@ import Testing
   }
 
   private static let keys =
-    "log, state, threads, memory, commitRecords, commitAge, heldPerKey, heldPerTask, "
+    "log, state, threads, memory, commitRecords, commitAge, "
     + "snapshotInterval, snapshotsKept, logLevel, logFormat, kafka.NAME"
 
   struct Wrong: CustomTestStringConvertible {

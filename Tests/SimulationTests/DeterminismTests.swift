@@ -32,7 +32,6 @@ struct DeterminismTests {
     }
     var options = RunOptions()
     options.threads = 4
-    options.limits = plan.limits
     options.reader.batchRecordsMax = 1 + Int(seed % 9)
     for (number, round) in ModelWorkload(plan).rounds.enumerated() {
       for record in round.records {

@@ -16,8 +16,7 @@ struct ModelCheck {
       try ModelTopology(plan: plan, code: engineCode).build(), partitions: plan.partitions,
       commitEvery: [Int.max, 1, 3, 7][Int(seed % 4)],
       // Which of two inputs is at its end for a moment is up to the log: that is for the journal.
-      log: SimulatedLog(seed: plan.mergesSources || seed % 2 == 0 ? nil : seed), limits: plan.limits
-    )
+      log: SimulatedLog(seed: plan.mergesSources || seed % 2 == 0 ? nil : seed))
   }
 
   /// Runs all rounds and compares after each.

@@ -65,7 +65,7 @@ struct ModelTests {
       "plain", "plain without a key", "no key, warn", "no key, deadLetter",
       "key of the aggregate, warn", "key of the aggregate, deadLetter", "oversized", "padded",
       "TEN 1", "TEN 2", "TEN 3", "failing upcasters", "audited", "audited again",
-      "deleting processors", "deadLettered{heldLimit}", "deadLettered{produce}",
+      "deleting processors", "deadLettered{produce}",
       "deadLettered{nullKey}", "deadLettered{skipped}", "deadLettered{unknownVersion}",
       "deadLettered{conflict}", "deadLettered{sequence}", "deadLettered{missingRow}",
     ]

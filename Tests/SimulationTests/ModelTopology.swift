@@ -167,11 +167,7 @@ struct ModelTopology {
       (onChange ? table.toStreamOnChange() : table.toStream())
         .to(ModelPlan.topic(of: node), key: StringSerde(), value: StoredEventSerde())
     case .project(let missing, let sequence):
-      let check = sequence.map { policies in
-        SequenceCheck<ModelRow>(
-          gap: policies.gap, regression: policies.regression, repeated: policies.repeated
-        ) { $0.sequence }
-      }
+      let check = sequence.map { _ in SequenceCheck<ModelRow> { $0.sequence } }
       emit(
         input.project(
           named: name, as: rows(node, ModelRowSerde()), missing: missing, sequence: check

@@ -11,7 +11,7 @@ struct FateTests {
   private func driver(
     process: ErrorPolicy = .deadLetter, missing: MissingRowPolicy = .holdUntilCreated,
     conflict: ConflictPolicy = .warn, deadLetterTopic: String? = nil,
-    limits: HeldLimits = HeldLimits(), failures: FailingTimes = FailingTimes(.max)
+    failures: FailingTimes = FailingTimes(.max)
   ) throws -> TopologyTestDriver {
     let builder = StreamsBuilder("fates", deadLetterTopic: deadLetterTopic)
     builder.stream(
@@ -33,7 +33,7 @@ struct FateTests {
       }
     }
     .view()
-    return try TopologyTestDriver(try builder.build(), limits: limits)
+    return try TopologyTestDriver(try builder.build())
   }
 
   private func send(
@@ -170,18 +170,6 @@ struct FateTests {
     #expect(driver.counters == counters)
   }
 
-  @Test("held records have limits, beyond which they are dead-lettered")
-  func heldLimits() throws {
-    let driver = try driver(limits: HeldLimits(perKey: 1, perTask: 2))
-    try send(
-      [("a", "add x", "1"), ("a", "add y", "2"), ("b", "add x", "3"), ("c", "add x", "4")],
-      to: driver)
-    #expect(
-      driver.counters == [
-        "consumed": 4, "held": 2, "deadLettered": 2, "deadLettered{heldLimit}": 2,
-      ])
-  }
-
   @Test("a parked key waits behind its dead letter, in order, until it is retried")
   func parkKey() throws {
     let driver = try driver(process: .parkKey, failures: FailingTimes(2))
@@ -204,15 +192,18 @@ struct FateTests {
     #expect(driver.counters == ["consumed": 6, "applied": 6])
   }
 
-  @Test("a kept record is one: the same bytes are a duplicate, others take its place")
+  @Test(
+    "a kept record is one: the same bytes are a duplicate, others a dead letter that parks nothing")
   func redelivery() throws {
-    let driver = try driver()
-    try send([("a", "boom", "1"), ("a", "boom", "1"), ("a", "create x", "1")], to: driver)
-    #expect(try driver.rows("rows") == ["a": "x"])
-    #expect(try driver.deadLetters() == [])
+    let driver = try driver(process: .parkKey)
+    try send([("a", "boom", "1"), ("a", "boom", "1"), ("b", "create x", "1")], to: driver)
+    #expect(try driver.rows("rows") == [:])
+    #expect(try driver.deadLetters().map(\.reason) == ["process", "conflict"])
+    #expect(try driver.deadLetters().map(\.parks) == [true, false])
     #expect(
       driver.counters == [
-        "consumed": 3, "applied": 1, "duplicate": 2, "duplicate{superseded}": 1,
+        "consumed": 3, "deadLettered": 2, "deadLettered{process}": 1, "deadLettered{conflict}": 1,
+        "duplicate": 1,
       ])
   }
 

@@ -123,9 +123,13 @@ struct ValidationTests {
               decode: deadLetter
               process: deadLetter
               produce: deadLetter
-              conflict: warn
+              conflict: warn, deadLetter of a composed id
               keyMismatch: warn
               nullKey: deadLetter
+              tombstone: deadLetter
+              sequenceGap: warn
+              sequenceRegression: warn
+              maxAhead: 1d
               --> non-empty, copy
             Processor: non-empty (filter)
               --> counts

@@ -73,8 +73,6 @@ struct Session {
     options.threads = settings.number("threads") ?? options.threads
     options.budget.records = settings.number("commitRecords") ?? options.budget.records
     options.budget.age = settings.duration("commitAge") ?? options.budget.age
-    options.limits.perKey = settings.number("heldPerKey") ?? options.limits.perKey
-    options.limits.perTask = settings.number("heldPerTask") ?? options.limits.perTask
     if let interval = settings.duration("snapshotInterval") {
       var policy = SnapshotPolicy(interval: interval)
       policy.kept = settings.number("snapshotsKept") ?? policy.kept

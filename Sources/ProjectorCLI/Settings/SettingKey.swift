@@ -38,14 +38,6 @@ struct SettingKey {
       return duration > .zero ? nil : "it must be longer than nothing"
     },
     SettingKey(
-      name: "heldPerKey", summary: "records held for one key before they are dead letters",
-      standard: "1000"
-    ) { text in count(text, in: 1...1_000_000) },
-    SettingKey(
-      name: "heldPerTask", summary: "records held by a task before they are dead letters",
-      standard: "100000"
-    ) { text in count(text, in: 1...100_000_000) },
-    SettingKey(
       name: "snapshotInterval", summary: "time from one snapshot of the state to the next, or off",
       standard: "1h"
     ) { text in

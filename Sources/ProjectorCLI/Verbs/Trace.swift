@@ -68,6 +68,7 @@ extension KeptRecord {
     case .failed(let reason, let message, let parks):
       "\(reason): \(message)\(parks ? " (later records of its key wait)" : "")"
     case .missingRow: "waits until '\(operatorName)' has a row of its key"
+    case .missingNumber: "waits for the sequence numbers before its own"
     case .parked: "waits behind a failed record of its key"
     }
   }

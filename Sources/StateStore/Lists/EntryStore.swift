@@ -158,6 +158,19 @@ package final class EntryStore: StoreParticipant {
     return insertedByID[id]?.min().flatMap { inserted[$0] }
   }
 
+  /// The entries whose records have this id, oldest first.
+  package func entries(id: Hash128) throws(StoreError) -> [Entry] {
+    if ids.count(id) == 0 { return [] }
+    let stored = try interval.reading { transaction throws(StoreError) in
+      try tables.numbers(id: id, transaction)
+    }
+    var entries: [Entry] = []
+    for number in stored.filter({ deleted[$0] == nil }) + (insertedByID[id] ?? []).sorted() {
+      if let entry = try entry(number) { entries.append(entry) }
+    }
+    return entries
+  }
+
   /// The numbers of a group, oldest first.
   package func numbers(group: [UInt8]) throws(StoreError) -> [Int64] {
     if count(group: group) == 0 { return [] }

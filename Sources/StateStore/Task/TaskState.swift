@@ -19,6 +19,10 @@ package final class TaskState {
   /// Records that wait: parked behind their key, or for their row.
   package let held: EntryStore
   package let deadLetters: EntryStore
+  /// Keys whose kept records are to be gone through.
+  package let marks: EntryStore
+  /// Sequence numbers that came and reached no row.
+  package let sequences: EntryStore
   private let interval: Interval
   private let space: KeySpace
   private let meta: Table
@@ -72,7 +76,11 @@ package final class TaskState {
     self.held = try EntryStore("held", interval, index: 4)
     self.deadLetters = try EntryStore("deadLetters", interval, index: 5)
     self.seenIDs = try SeenIDs(interval, index: 6)
-    participants.value = [space, outbox, journal, timers, held, deadLetters, seenIDs]
+    self.marks = try EntryStore("marks", interval, index: 7)
+    self.sequences = try EntryStore("sequences", interval, index: 8)
+    participants.value = [
+      space, outbox, journal, timers, held, deadLetters, seenIDs, marks, sequences,
+    ]
     let read = try ReadTransaction(environment)
     for entry in try TreeWalk.page(read.operations, catalog, limit: .max).entries {
       storedStores[String(decoding: entry.key, as: UTF8.self)] =

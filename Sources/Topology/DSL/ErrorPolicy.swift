@@ -61,9 +61,33 @@ public enum MissingRowPolicy: String, Hashable, Sendable, CaseIterable {
   case deadLetter
 }
 
-/// What becomes of an event whose sequence number is not the next one of its aggregate.
-public enum SequencePolicy: String, Hashable, Sendable, CaseIterable {
-  case warn, ignore, parkKey, deadLetter, fail
+/// What becomes of an event with a sequence number beyond the next one of its aggregate.
+public enum SequenceGapPolicy: String, Hashable, Sendable, CaseIterable {
+  case warn, ignore
+  /// It waits for the missing number.
+  case hold
+  case parkKey, deadLetter, fail
+}
+
+/// What becomes of an event whose sequence number came before, or lies below the aggregate's.
+public enum SequenceRegressionPolicy: String, Hashable, Sendable, CaseIterable {
+  case warn, ignore, deadLetter, fail
+}
+
+/// What becomes of a record without a value on a source of events.
+public enum TombstonePolicy: Hashable, Sendable, CustomStringConvertible {
+  case deadLetter, ignore, fail
+  /// It is an event of this type, without a payload.
+  case event(String)
+
+  public var description: String {
+    switch self {
+    case .deadLetter: "deadLetter"
+    case .ignore: "ignore"
+    case .fail: "fail"
+    case .event(let type): "event \(type)"
+    }
+  }
 }
 
 /// What becomes of an event with the id of an earlier one but another content.
@@ -101,19 +125,46 @@ public enum SeenIDRetention: Hashable, Sendable {
   }
 }
 
-/// The policies of one source.
+/// What becomes of timers of an operator that fail to fire. They park nothing.
+public struct FiringPolicies: Hashable, Sendable {
+  public var process: ErrorPolicy
+  public var produce: ErrorPolicy
+
+  public init(process: ErrorPolicy = .deadLetter, produce: ErrorPolicy = .deadLetter) {
+    self.process = process
+    self.produce = produce
+  }
+
+  var traits: [String] {
+    self == FiringPolicies() ? [] : ["firings: process \(process), produce \(produce)"]
+  }
+}
+
+/// The policies of one source: what concerns a record, whichever views read it.
 public struct SourcePolicies: Hashable, Sendable {
   public var decode: ErrorPolicy
   public var process: ErrorPolicy
   public var produce: ErrorPolicy
-  public var conflict: ConflictPolicy
+  /// `nil`: `deadLetter` for an id composed of aggregate and sequence number, which is a guess,
+  /// `warn` for any other.
+  public var conflict: ConflictPolicy?
   public var keyMismatch: KeyPolicy
   public var nullKey: KeyPolicy
+  public var tombstone: TombstonePolicy
+  /// Of events whose sequence number is checked by a view.
+  public var sequenceGap: SequenceGapPolicy
+  public var sequenceRegression: SequenceRegressionPolicy
+  /// An event whose time lies this much after the time the log took its record is processed at the
+  /// stream's time, and moves no clock; `nil` for any time.
+  public var maxAhead: Duration?
 
   public init(
     decode: ErrorPolicy = .deadLetter, process: ErrorPolicy = .deadLetter,
-    produce: ErrorPolicy = .deadLetter, conflict: ConflictPolicy = .warn,
-    keyMismatch: KeyPolicy = .warn, nullKey: KeyPolicy = .deadLetter
+    produce: ErrorPolicy = .deadLetter, conflict: ConflictPolicy? = nil,
+    keyMismatch: KeyPolicy = .warn, nullKey: KeyPolicy = .deadLetter,
+    tombstone: TombstonePolicy = .deadLetter, sequenceGap: SequenceGapPolicy = .warn,
+    sequenceRegression: SequenceRegressionPolicy = .warn,
+    maxAhead: Duration? = .seconds(24 * 3_600)
   ) {
     self.decode = decode
     self.process = process
@@ -121,13 +172,20 @@ public struct SourcePolicies: Hashable, Sendable {
     self.conflict = conflict
     self.keyMismatch = keyMismatch
     self.nullKey = nullKey
+    self.tombstone = tombstone
+    self.sequenceGap = sequenceGap
+    self.sequenceRegression = sequenceRegression
+    self.maxAhead = maxAhead
   }
 
   var traits: [String] {
     [
       "decode: \(decode)", "process: \(process)", "produce: \(produce)",
-      "conflict: \(conflict.rawValue)", "keyMismatch: \(keyMismatch.rawValue)",
-      "nullKey: \(nullKey.rawValue)",
+      "conflict: \(conflict?.rawValue ?? "warn, deadLetter of a composed id")",
+      "keyMismatch: \(keyMismatch.rawValue)", "nullKey: \(nullKey.rawValue)",
+      "tombstone: \(tombstone)", "sequenceGap: \(sequenceGap.rawValue)",
+      "sequenceRegression: \(sequenceRegression.rawValue)",
+      "maxAhead: \(maxAhead?.text ?? "off")",
     ]
   }
 }

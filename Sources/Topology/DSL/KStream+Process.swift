@@ -92,10 +92,11 @@ extension KStream {
   ///
   /// - Parameters:
   ///   - stores: names of the declared stores that it uses.
+  ///   - firings: what becomes of its timers that fail to fire.
   ///   - make: called once a task, before the first record.
   public func process<NewKey, NewValue>(
-    named name: String, stores: [String] = [], version: Int = 1, file: StaticString = #fileID,
-    line: UInt = #line,
+    named name: String, stores: [String] = [], version: Int = 1,
+    firings: FiringPolicies = FiringPolicies(), file: StaticString = #fileID, line: UInt = #line,
     _ make:
       @escaping @Sendable (ProcessorContext<NewKey, NewValue>) -> Processor<Key, Value>
   ) -> KStream<NewKey, NewValue> {
@@ -110,7 +111,8 @@ extension KStream {
     ) { name, assembly, next in
       let processor = make(ProcessorContext(name, assembly, stores: stores, next: next))
       if let onTimer = processor.onTimer {
-        assembly.timers.add(TimerCallback(name: name, onTimer: onTimer), named: name)
+        assembly.timers.add(
+          TimerCallback(name: name, policies: firings, onTimer: onTimer), named: name)
       }
       return { key, value in try attempt(name) { try processor.process(key, value) } }
     }
@@ -120,10 +122,14 @@ extension KStream {
 /// A processor's timer as the task calls it.
 final class TimerCallback: TimerOperator {
   private let name: String
+  let policies: SourcePolicies
   private let onTimer: (String, Timestamp) throws -> Void
 
-  init(name: String, onTimer: @escaping (String, Timestamp) throws -> Void) {
+  init(
+    name: String, policies: FiringPolicies, onTimer: @escaping (String, Timestamp) throws -> Void
+  ) {
     self.name = name
+    self.policies = SourcePolicies(process: policies.process, produce: policies.produce)
     self.onTimer = onTimer
   }
 

@@ -13,41 +13,21 @@ public enum ProjectionStep<Row> {
   case missing(partial: Row? = nil)
 }
 
-/// Checks the events of an aggregate for gaps, regressions and repeats of their sequence number.
+/// Checks the events of an aggregate for gaps, regressions and repeats of their sequence number, by
+/// the policies `sequenceGap` and `sequenceRegression` of their source.
 public struct SequenceCheck<Row>: Sendable {
   @usableFromInline let last: @Sendable (Row) -> Int64?
-  let gap: SequencePolicy
-  let regression: SequencePolicy
-  let repeated: SequencePolicy
+  @usableFromInline let first: Int64?
 
-  /// - Parameter last: the sequence number of the last event applied to a row.
-  public init(
-    gap: SequencePolicy = .warn, regression: SequencePolicy = .warn,
-    repeated: SequencePolicy = .warn, last: @escaping @Sendable (Row) -> Int64?
-  ) {
-    self.gap = gap
-    self.regression = regression
-    self.repeated = repeated
+  /// - Parameters:
+  ///   - first: the number with which every aggregate begins; without it the one that comes first.
+  ///   - last: the sequence number of the last event applied to a row.
+  public init(first: Int64? = nil, last: @escaping @Sendable (Row) -> Int64?) {
+    self.first = first
     self.last = last
   }
 
-  /// Counts what is out of sequence.
-  ///
-  /// - Throws: ``ProcessingFailure`` where the policy says so.
-  @usableFromInline
-  func check(_ number: Int64, after last: Int64, in name: String, _ context: RecordContext) throws {
-    let (policy, anomaly): (SequencePolicy, SequenceAnomaly) =
-      if number > last { (gap, .gap) } else if number < last { (regression, .regression) } else {
-        (repeated, .repeated)
-      }
-    try context.report(anomaly, number: number, after: last, policy: policy, operatorName: name)
-  }
-
-  var traits: [String] {
-    [
-      "sequence: gap \(gap.rawValue), regression \(regression.rawValue), repeat \(repeated.rawValue)"
-    ]
-  }
+  var traits: [String] { ["sequence: \(first.map { "from \($0)" } ?? "checked")"] }
 }
 
 extension KStream where Key: StoreKey {
@@ -78,7 +58,7 @@ extension KStream where Key: StoreKey {
       traits: ProjectionTraits.list(missing: missing, sequence: sequence), version: version,
       at: location
     ) { name, assembly, store, next in
-      let context = assembly.context
+      let (context, sequences) = (assembly.context, assembly.sequences)
       return { key, value in
         let slot = try attempt(name) { try store.slot(of: key) }
         // Moved out and in again: to copy a row is to count references all over the memory.
@@ -94,9 +74,7 @@ extension KStream where Key: StoreKey {
               } else {
                 old = nil
               }
-              if let last, number != last &+ 1 {
-                try sequence.check(number, after: last, in: name, context)
-              }
+              try sequences.check(number, after: last, first: sequence.first, in: name)
             } else {
               context.countMissingSequence()
             }
@@ -130,6 +108,7 @@ extension KStream where Key: StoreKey {
           context.rowCreated(by: name)
         }
         context.markApplied()
+        if let sequence, let row = store.row(at: slot) { sequences.note(row: sequence.last(row)) }
         if let next { try next(key, Change(old: before, new: store.row(at: slot))) }
       }
     }

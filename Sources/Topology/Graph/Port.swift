@@ -19,22 +19,30 @@ final class Consumers<Key, Value> {
   init() {}
 
   /// All consumers as one call; with one consumer that consumer itself, without one `nil`.
+  ///
+  /// Each of several judges the record, for it is taken by all of them or by none: the gravest
+  /// verdict counts.
   @inlinable
-  func joined() -> Forward<Key, Value>? {
+  func joined(_ context: RecordContext) -> Forward<Key, Value>? {
     let consumers = list
-    switch consumers.count {
-    case 0: return nil
-    case 1: return consumers[0]
-    case 2:
-      let (first, second) = (consumers[0], consumers[1])
-      return { key, value in
-        try first(key, value)
-        try second(key, value)
+    if consumers.count < 2 { return consumers.first }
+    return { key, value in
+      var failure: ProcessingFailure?
+      for consumer in consumers {
+        do {
+          try consumer(key, value)
+        } catch let next as ProcessingFailure {
+          failure = context.graver(failure, next)
+        }
       }
-    default:
-      return { key, value in
-        for consumer in consumers { try consumer(key, value) }
-      }
+      if let failure { throw failure }
     }
+  }
+}
+
+extension RecordContext {
+  @usableFromInline
+  func graver(_ failure: ProcessingFailure?, _ next: ProcessingFailure) -> ProcessingFailure {
+    failure?.joined(with: next, policies) ?? next
   }
 }

@@ -13,25 +13,27 @@ public final class TaskAssembly {
   var sources: [String: any SourceOperator] = [:]
   let counters: TaskCounters
   let timers: TaskTimers
+  @usableFromInline let sequences: SequenceNumbers
   /// Where operators tell the process something worth reading.
   let log: @Sendable (String) -> Void
 
   init(
     state: TaskState, context: RecordContext, outbox: OutboxWriter, counters: TaskCounters,
-    timers: TaskTimers, log: @escaping @Sendable (String) -> Void
+    timers: TaskTimers, sequences: SequenceNumbers, log: @escaping @Sendable (String) -> Void
   ) {
     self.state = state
     self.context = context
     self.outbox = outbox
     self.counters = counters
     self.timers = timers
+    self.sequences = sequences
     self.log = log
   }
 
   /// All that consume `port`, as one call; `nil` where nobody does.
   @inlinable
   func consumers<Key, Value>(of port: Port<Key, Value>) -> Forward<Key, Value>? {
-    box(port).joined()
+    box(port).joined(context)
   }
 
   /// As ``consumers(of:)``, for an operator that has nothing to spare where nobody does.

@@ -42,7 +42,6 @@ final class EventSource: SourceOperator {
   private let counters: TaskCounters
   private let log: @Sendable (String) -> Void
   private let run: Run
-  private let canonical: (RawSpan) -> [UInt8]?
   private let probe: Probe
   private let text: Text
   /// Stands in for the task's context while a head is only looked at.
@@ -51,7 +50,7 @@ final class EventSource: SourceOperator {
   @usableFromInline
   init(
     _ declaration: EventSourceDeclaration, assembly: TaskAssembly, probe: @escaping Probe,
-    run: @escaping Run, text: @escaping Text, canonical: @escaping (RawSpan) -> [UInt8]?
+    run: @escaping Run, text: @escaping Text
   ) {
     topic = declaration.topic
     policies = declaration.policies
@@ -64,7 +63,6 @@ final class EventSource: SourceOperator {
     self.probe = probe
     self.run = run
     self.text = text
-    self.canonical = canonical
   }
 
   func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp? {
@@ -80,11 +78,6 @@ final class EventSource: SourceOperator {
       // A head that cannot be decoded is ordered by its record's timestamp.
       return entry.timestamp
     }
-  }
-
-  func areEqual(_ value: RawSpan, _ other: [UInt8]) -> Bool {
-    guard let left = canonical(value), let right = canonical(other.span.bytes) else { return false }
-    return left == right
   }
 
   func process(_ context: RecordContext, admit: () throws -> Bool) throws {

@@ -29,11 +29,6 @@ final class RecordSource<Key, Value>: SourceOperator {
     batch.entries[index].timestamp
   }
 
-  /// Plain values are what their bytes are.
-  func areEqual(_ value: RawSpan, _ other: [UInt8]) -> Bool {
-    value.byteCount == other.count && value.holds(other, at: 0..<other.count)
-  }
-
   func process(_ context: RecordContext, admit: () throws -> Bool) throws {
     let bytes = context.batch.bytes
     let entry = context.entry

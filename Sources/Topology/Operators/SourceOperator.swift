@@ -8,11 +8,9 @@ protocol SourceOperator: AnyObject {
   /// The time that drives stream time and the merge rule, without processing the record; the
   /// record's timestamp where the envelope cannot be read.
   func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp?
-  /// Whether two values are the same but for how they were written.
-  func areEqual(_ value: RawSpan, _ other: [UInt8]) -> Bool
   /// Processes the record that `context` points at, once `admit` has let its event in.
   ///
-  /// - Throws: ``ProcessingFailure``, ``HoldSignal`` or ``StateStore/StoreError``.
+  /// - Throws: ``ProcessingFailure`` or ``StateStore/StoreError``.
   func process(_ context: RecordContext, admit: () throws -> Bool) throws
   /// Finds the id of a record whose envelope could not be read, by its headers and key alone.
   func identify(_ context: RecordContext) throws
@@ -20,6 +18,8 @@ protocol SourceOperator: AnyObject {
 
 /// A processor whose timers may fire.
 protocol TimerOperator: AnyObject {
+  /// What becomes of a firing that fails: those for `process` and `produce`.
+  var policies: SourcePolicies { get }
   /// - Throws: as ``SourceOperator/process(_:admit:)``.
   func fire(key: [UInt8], time: Timestamp) throws
 }

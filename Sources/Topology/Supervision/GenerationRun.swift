@@ -8,7 +8,6 @@ package struct RunOptions: Sendable {
   package var partitions: [Int]?
   package var threads = 1
   package var budget = IntervalBudget()
-  package var limits = HeldLimits()
   /// Bytes of batches read ahead for each partition.
   package var bufferBytes = 2 << 20
   package var reader = ReaderOptions()
@@ -104,12 +103,10 @@ package final class GenerationRun {
       options: options.storeOptions)
     let shared = shared
     let task = try StreamTask(
-      topology, sub, partition: partition, state: state, limits: options.limits,
+      topology, sub, partition: partition, state: state,
       replay: options.replay[name], clock: clock,
       retryWait: { shared.sleep($0) }, log: report)
     for input in task.inputs { try prepare(input, of: task) }
-    let log = log
-    task.readOriginal = { try log.value(at: $0, $1) }
     tasks.append(task)
   }
 
@@ -375,8 +372,12 @@ final class RunState: Sendable {
   }
 
   /// A backoff, cut short by ``stop()``.
-  func sleep(_ duration: Duration) {
+  ///
+  /// - Returns: whether to go on.
+  @discardableResult
+  func sleep(_ duration: Duration) -> Bool {
     if !isStopped { pause.sleep(atMost: duration) }
+    return !isStopped
   }
 }
 

@@ -7,11 +7,11 @@ public enum Counter: Int, CaseIterable, Sendable {
   // Beside the sum.
   case retried, unverified, firings
   // Labels of fates: parts of the ones above.
-  case duplicateConflict, duplicateSuperseded
+  case duplicateConflict
   case deadLetteredDecode, deadLetteredUnknownType, deadLetteredUnknownVersion
   case deadLetteredNullKey, deadLetteredKeyMismatch, deadLetteredProcess, deadLetteredMissingRow
-  case deadLetteredSequence, deadLetteredConflict, deadLetteredHeldLimit, deadLetteredProduce
-  case deadLetteredSkipped
+  case deadLetteredTombstone, deadLetteredSequenceGap, deadLetteredSequenceRegression
+  case deadLetteredConflict, deadLetteredProduce, deadLetteredTrapped, deadLetteredSkipped
   case ignoredType, ignoredMissingRow
   // Warnings: the record went on.
   case sequenceGap, sequenceRegression, sequenceRepeat, sequenceNone, keyMismatch, unknownType
@@ -25,7 +25,6 @@ public enum Counter: Int, CaseIterable, Sendable {
   public var name: String {
     switch self {
     case .duplicateConflict: "duplicate{conflict}"
-    case .duplicateSuperseded: "duplicate{superseded}"
     case .ignoredType: "ignored{unknownType}"
     case .ignoredMissingRow: "ignored{missingRow}"
     case .sequenceGap: "sequence{gap}"
@@ -52,10 +51,12 @@ public enum Counter: Int, CaseIterable, Sendable {
       case .keyMismatch: .deadLetteredKeyMismatch
       case .process: .deadLetteredProcess
       case .missingRow: .deadLetteredMissingRow
-      case .sequence: .deadLetteredSequence
+      case .tombstone: .deadLetteredTombstone
+      case .sequenceGap: .deadLetteredSequenceGap
+      case .sequenceRegression: .deadLetteredSequenceRegression
       case .conflict: .deadLetteredConflict
-      case .heldLimit: .deadLetteredHeldLimit
       case .produce: .deadLetteredProduce
+      case .trapped: .deadLetteredTrapped
       case .skipped: .deadLetteredSkipped
       }
   }

@@ -47,10 +47,22 @@ package final class ManualEngine {
 
   package func retryDeadLetters() throws {
     for task in run.tasks {
-      for number in try task.deadLetterNumbers() { _ = try task.retryDeadLetter(number) }
+      for number in try task.deadLetterNumbers() {
+        _ = try task.retryDeadLetter(number, alone: false)
+      }
       try task.commit()
     }
   }
+
+  package func skipDeadLetters() throws {
+    for task in run.tasks {
+      for number in try task.deadLetterNumbers() { _ = try task.skipDeadLetter(number) }
+      try task.commit()
+    }
+  }
+
+  /// Commits what was processed, and publishes nothing.
+  package func commit() throws { for task in run.tasks { try task.commit() } }
 
   package func close() {
     for publisher in publishers { publisher?.close() }

@@ -16,6 +16,10 @@ public struct TaskError: Error, Sendable, CustomStringConvertible {
     public static let notCopartitioned = Code("notCopartitioned")
     /// The process was stopped before it was done; nothing changed.
     public static let stopped = Code("stopped")
+    /// An error closed the task, which starts again from disk.
+    public static let closed = Code("closed")
+    /// A kept record is of a topic or an operator that the topology does not have any more.
+    public static let sourceRemoved = Code("sourceRemoved")
     /// The fates do not add up: a defect of the engine.
     public static let inconsistent = Code("inconsistent")
   }

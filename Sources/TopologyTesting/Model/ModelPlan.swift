@@ -38,9 +38,6 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
   }
 
   public struct SequencePolicies: Hashable, Sendable {
-    public var gap: SequencePolicy
-    public var regression: SequencePolicy
-    public var repeated: SequencePolicy
   }
 
   public struct Node: Sendable {
@@ -60,7 +57,6 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
   public var sources: [Source]
   public var nodes: [Node]
   public var publishesDeadLetters: Bool
-  public var limits: HeldLimits
 
   public static let deadLetterTopic = "dead"
   /// Bytes of a record that a topic takes at most.
@@ -91,7 +87,7 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
     let sources = sources.enumerated().map { number, source in
       "  \(number) = source \(source.topic) (decode \(source.policies.decode), process "
         + "\(source.policies.process), produce \(source.policies.produce), conflict "
-        + "\(source.policies.conflict), null key \(source.policies.nullKey), key mismatch "
+        + "\(source.policies.conflict?.rawValue ?? "default"), null key \(source.policies.nullKey), key mismatch "
         + "\(source.policies.keyMismatch), unknown type \(source.unknownType), "
         + "time \(source.eventTime), idle \(source.idle) ms\(source.isPlain ? ", plain" : ""))"
     }
@@ -100,7 +96,7 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
         + (node.refusesRows ? ", refuses rows" : "")
     }
     return
-      (["plan \(seed): \(partitions) partitions, limits \(limits.perKey)/\(limits.perTask)"]
+      (["plan \(seed): \(partitions) partitions"]
       + sources + nodes).joined(separator: "\n")
   }
 }
@@ -113,8 +109,7 @@ extension ModelPlan {
     self.seed = seed
     partitions = 1 + Int(random.next(upTo: 2))
     publishesDeadLetters = random.next(upTo: 3) == 0
-    limits =
-      random.next(upTo: 4) == 0 ? HeldLimits(perKey: 2, perTask: 5) : HeldLimits()
+    _ = random.next(upTo: 4)
     sources = []
     nodes = []
     for number in 0..<sourceCount {
@@ -188,10 +183,6 @@ extension ModelPlan {
       guard case .process(let delay, _) = nodes[number].kind else { continue }
       nodes[number].kind = .process(delay: delay, deletes: random.next(upTo: 3) > 0)
     }
-    if random.next(upTo: 2) == 0 {
-      limits = HeldLimits(
-        perKey: 1 + Int(random.next(upTo: 2)), perTask: 2 + Int(random.next(upTo: 3)))
-    }
   }
 
   /// Of numbers of their own, so that all else of the plan is as without.
@@ -239,18 +230,13 @@ extension ModelPlan {
         MissingRowPolicy.allCases[Int(random.next(upTo: 4))],
         random.next(upTo: 2) == 0
           ? nil
-          : SequencePolicies(
-            gap: sequencePolicy(&random), regression: sequencePolicy(&random),
-            repeated: sequencePolicy(&random)))
+          : SequencePolicies())
     case 8, 9: .process(delay: 5 + Int64(random.next(upTo: 60)), deletes: false)
     case 10: .audit
     default: .sink
     }
   }
 
-  private static func sequencePolicy(_ random: inout SplitMix64) -> SequencePolicy {
-    [.warn, .ignore, .deadLetter, .parkKey][Int(random.next(upTo: 4))]
-  }
 }
 
 extension ModelPlan.Kind {

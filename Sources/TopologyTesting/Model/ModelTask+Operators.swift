@@ -212,24 +212,7 @@ extension ModelTask {
   ) throws {
     guard let number = unit.sequence else { return count(.sequenceNone) }
     guard let last, number != last + 1 else { return }
-    let policy: SequencePolicy
-    if number > last {
-      count(.sequenceGap)
-      policy = policies.gap
-    } else if number < last {
-      count(.sequenceRegression)
-      policy = policies.regression
-    } else {
-      count(.sequenceRepeat)
-      policy = policies.repeated
-    }
-    switch policy {
-    case .warn, .ignore: return
-    case .deadLetter, .parkKey, .fail:
-      throw Failure(
-        stage: .process, reason: .sequence, operatorName: node.name,
-        action: policy == .parkKey ? .parkKey : .deadLetter)
-    }
+    count(number > last ? .sequenceGap : number < last ? .sequenceRegression : .sequenceRepeat)
   }
 
   // MARK: Rows and outputs

@@ -143,7 +143,6 @@ struct ModelTask {
     try process(record)
     remove(kept)
     if isDurable {
-      if kept == nil { supersede(id) }
       state.seen[id] = record.value
     }
     if unit.applied { return .applied }
@@ -174,24 +173,31 @@ struct ModelTask {
   private func admit(
     _ record: ModelRecord, _ id: String, _ isDurable: Bool, _ kept: ModelKept?
   ) throws -> Admission {
-    var earlier: ModelKept?
     if isDurable {
-      if kept == nil { earlier = (state.held + state.dead).first { $0.id == id } }
-      if let earlier, earlier.record.value == record.value { return .duplicate }
-      if let value = state.seen[id] {
-        if value == record.value { return .duplicate }
+      let others = (state.held + state.dead).filter { $0.id == id && $0.serial != kept?.serial }
+      let seen = state.seen[id]
+      if seen == record.value || others.contains(where: { $0.record.value == record.value }) {
+        return .duplicate
+      }
+      if !others.isEmpty, kept == nil {
+        throw Failure(stage: .decode, reason: .conflict, action: .deadLetter)
+      }
+      if seen != nil {
         switch source(of: record).policies.conflict {
-        case .warn: return .conflict
+        case nil, .warn: return .conflict
         case .duplicate: return .duplicate
         case .deadLetter, .fail:
           throw Failure(stage: .decode, reason: .conflict, action: .deadLetter)
         }
       }
     }
-    // What was parked goes when its turn comes, and a correction does not wait for itself.
-    let mayWait = kept.map { $0.why == .missingRow } ?? (earlier?.parks != true)
-    let isParked = state.dead.contains { $0.parks && $0.key == logicalKey(of: record) }
-    return mayWait && isParked ? .parked : .processed
+    let key = logicalKey(of: record)
+    let isBarred =
+      state.dead.contains { $0.parks && $0.key == key && $0.record.topic == record.topic }
+      || state.held.contains {
+        $0.why == .parked && $0.key == key && $0.record.topic == record.topic
+      }
+    return kept == nil && isBarred ? .parked : .processed
   }
 
   // MARK: Fates
@@ -200,18 +206,6 @@ struct ModelTask {
     _ record: ModelRecord, _ why: ModelKept.Why, _ operatorName: String, _ kept: ModelKept?
   ) -> Counter {
     if let kept, kept.why == why, kept.operatorName == operatorName { return .held }
-    let (id, isDurable) = identity(of: record)
-    if kept == nil, isDurable { supersede(id) }
-    let key = logicalKey(of: record)
-    let others = state.held.filter { $0.serial != kept?.serial }
-    let group = others.filter {
-      $0.key == key && $0.why == why && (why == .parked || $0.operatorName == operatorName)
-    }
-    guard others.count < plan.limits.perTask, group.count < plan.limits.perKey else {
-      return settle(
-        Failure(stage: .process, reason: .heldLimit, operatorName: operatorName), .deadLetter,
-        record, kept)
-    }
     remove(kept)
     state.held.append(entry(record, why, operatorName))
     return .held
@@ -225,8 +219,6 @@ struct ModelTask {
       count(.deadLetteredSkipped)
       return .deadLettered
     }
-    let (id, isDurable) = identity(of: record)
-    if kept == nil, isDurable { supersede(id) }
     let dead = entry(
       record, .failed(failure.reason.rawValue, parks: action == .parkKey), failure.operatorName)
     bury(dead)
@@ -269,16 +261,6 @@ struct ModelTask {
     guard let kept else { return }
     state.held.removeAll { $0.serial == kept.serial }
     state.dead.removeAll { $0.serial == kept.serial }
-  }
-
-  /// One entry an id: what was kept under it is a duplicate of what has come now.
-  private mutating func supersede(_ id: String) {
-    guard let earlier = (state.held + state.dead).first(where: { $0.id == id }) else { return }
-    forget(earlier)
-    remove(earlier)
-    count(.duplicate)
-    count(.duplicateSuperseded)
-    if earlier.parks { state.releasing.append(earlier.key) }
   }
 
   /// Takes back the fate of a kept record.

@@ -213,6 +213,7 @@ final class EnvelopeResolver {
       {
         context.compose(.eventID, "\(aggregate):\(number)")
         context.envelope.eventID = .composed
+        context.hasComposedID = true
       } else {
         context.hasDurableID = false
       }

@@ -1,147 +1,125 @@
 import StateStore
 import StreamCore
 
-/// Limits of held and parked records; beyond them a record is dead-lettered.
-public struct HeldLimits: Hashable, Sendable {
-  public var perKey: Int
-  public var perTask: Int
-
-  public init(perKey: Int = 1_000, perTask: Int = 100_000) {
-    self.perKey = perKey
-    self.perTask = perTask
-  }
-}
-
-/// The held records and dead letters of one task, and the keys that wait behind one.
+/// The records of one task that wait and those that died, by number, by id and by the order of
+/// their keys.
 ///
-/// The id of such a record lives here, not among the seen ids, until the entry is resolved.
+/// The id of such a record lives here, not among the seen ids, until its entry is resolved. A dead
+/// letter that parks bars its key of its source: what arrives joins the key's line, and the line
+/// bars the key until it is empty. A record that waits for a row or a number bars nobody.
 final class KeptRecords {
   let held: EntryStore
   let deadLetters: EntryStore
-  private let limits: HeldLimits
-  /// Keys with a parking dead letter, and how many each has; a mirror of the stored entries.
-  private var parkedKeys: [[UInt8]: Int] = [:] {
-    didSet { hasParkedKeys = !parkedKeys.isEmpty }
-  }
-  /// Whether any record is held, or dead: what the records of an undisturbed stream ask alone.
-  // Not checked at run time for overlapping accesses: they are flags, read and set whole.
-  @exclusivity(unchecked) private(set) var hasHeld = false
-  @exclusivity(unchecked) private(set) var hasParkedKeys = false
-  @exclusivity(unchecked) private(set) var isEmpty = true
-  /// The running unit changed what is kept.
-  @exclusivity(unchecked) private var isTouched = false
-  /// Changes of ``parkedKeys`` in the running unit, to take back.
-  private var undo: [(key: [UInt8], by: Int)] = []
+  private let words: Words
+  private let barSlot: Int
+  private let lineSlot: Int
+  /// Keys with work left.
+  private let marks: EntryStore
 
-  init(held: EntryStore, deadLetters: EntryStore, limits: HeldLimits) {
-    self.held = held
-    self.deadLetters = deadLetters
-    self.limits = limits
+  init(_ state: TaskState) {
+    held = state.held
+    deadLetters = state.deadLetters
+    marks = state.marks
+    words = state.words
+    barSlot = words.register("kept.bars")
+    lineSlot = words.register("kept.lines")
   }
 
-  /// Reads the parked keys of the committed entries.
-  func restore() throws {
-    parkedKeys = [:]
-    undo = []
-    refresh()
-    guard deadLetters.count > 0 else { return }
-    var last: Int64 = 0
-    while true {
-      let numbers = try deadLetters.numbers(after: last, limit: 1_000)
-      guard let newest = numbers.last else { return }
-      for number in numbers {
-        guard let entry = try deadLetters.entry(number) else { continue }
-        let kept = try KeptRecord(entry.bytes)
-        if case .failed(_, _, true) = kept.why {
-          parkedKeys[kept.key, default: 0] += 1
-        }
-      }
-      last = newest
+  /// Whether nothing is kept: what the records of an undisturbed stream ask alone.
+  var isEmpty: Bool { held.count == 0 && deadLetters.count == 0 }
+  /// Whether any record waits for a row or a number, or stands in a line.
+  var hasHeld: Bool { held.count > 0 }
+
+  // MARK: Asking
+
+  /// Whether records of a key join its line.
+  func isBarred(_ topic: String, _ key: ArraySlice<UInt8>?) throws -> Bool {
+    guard words[barSlot] > 0 || words[lineSlot] > 0 else { return false }
+    let order = KeptKey(topic: topic, key: Array(key ?? []))
+    return try hasBar(order) || held.contains(group: order.group(.line))
+  }
+
+  /// Whether a dead letter bars the key.
+  func hasBar(_ order: KeptKey) throws -> Bool {
+    words[barSlot] > 0 && deadLetters.contains(group: order.group(.bar))
+  }
+
+  /// The dead letter that bars a key.
+  func bar(of order: KeptKey) throws -> KeptEntry? {
+    try deadLetters.first(group: order.group(.bar)).map { try entry($0, in: deadLetters) }
+  }
+
+  /// Unresolved records with this id.
+  func entries(id: Hash128) throws -> [KeptEntry] {
+    if isEmpty { return [] }
+    return try [held, deadLetters].flatMap { store in
+      try store.entries(id: id).map { try entry($0, in: store) }
     }
   }
 
-  func commitUnit() {
-    guard isTouched else { return }
-    undo.removeAll()
-    refresh()
+  func entry(_ number: Int64, in store: EntryStore) throws -> KeptEntry? {
+    try store.entry(number).map { try entry($0, in: store) }
   }
 
-  private func refresh() {
-    hasHeld = held.count > 0
-    isEmpty = !hasHeld && deadLetters.count == 0
-    isTouched = false
+  private func entry(_ entry: EntryStore.Entry, in store: EntryStore) throws -> KeptEntry {
+    KeptEntry(
+      store: store, number: entry.number, id: entry.idHash, record: try KeptRecord(entry.bytes))
   }
 
-  func rollbackUnit() {
-    for (key, number) in undo.reversed() { adjust(key, by: -number) }
-    undo.removeAll()
-    isTouched = false
+  /// The head of a key's line.
+  func firstInLine(_ order: KeptKey) throws -> KeptEntry? {
+    guard words[lineSlot] > 0 else { return nil }
+    return try held.first(group: order.group(.line)).map { try entry($0, in: held) }
   }
 
-  func isParked(_ key: ArraySlice<UInt8>?) -> Bool {
-    !parkedKeys.isEmpty && parkedKeys[Array(key ?? [])] != nil
+  /// Numbers of the records of a key that wait, in order of arrival.
+  func waiting(_ order: KeptKey) throws -> [Int64] {
+    hasHeld ? try held.numbers(group: order.group(.waiting)) : []
   }
 
-  /// Where an unresolved record with this id is kept.
-  func find(_ id: Hash128) throws -> KeptEntry? {
-    if isEmpty && !isTouched { return nil }
-    for store in [held, deadLetters] where store.count > 0 {
-      if let entry = try store.byID(id) {
-        return KeptEntry(store: store, number: entry.number, record: try KeptRecord(entry.bytes))
-      }
-    }
-    return nil
+  // MARK: Changing
+
+  /// Keeps a record until its row or number comes, or in its key's line.
+  func hold(_ kept: KeptRecord, id: Hash128) {
+    let isParked = kept.why == .parked
+    insert(kept, id, into: held, isParked ? .line : .waiting)
+    if isParked { words[lineSlot] += 1 }
   }
 
-  /// Keeps a record until its row or its turn comes.
-  ///
-  /// - Returns: whether there was room; a record beyond the limits is the caller's to dead-letter.
-  func hold(_ kept: KeptRecord, id: Hash128) throws -> Bool {
-    let group = Self.group(of: kept)
-    guard held.count < limits.perTask, held.count(group: group) < limits.perKey else {
-      return false
-    }
+  func bury(_ kept: KeptRecord, id: Hash128) {
+    insert(kept, id, into: deadLetters, kept.parks ? .bar : .dead)
+    if kept.parks { words[barSlot] += 1 }
+  }
+
+  private func insert(
+    _ kept: KeptRecord, _ id: Hash128, into store: EntryStore, _ kind: KeptKey.Kind
+  ) {
     let bytes = kept.encoded()
-    isTouched = true
-    _ = held.insert(group: group, idHash: id, bytes.span.bytes)
-    return true
+    _ = store.insert(group: kept.order.group(kind), idHash: id, bytes.span.bytes)
   }
 
-  func bury(_ kept: KeptRecord, id: Hash128) throws {
-    let bytes = kept.encoded()
-    isTouched = true
-    _ = deadLetters.insert(group: kept.key, idHash: id, bytes.span.bytes)
-    if case .failed(_, _, true) = kept.why { park(kept.key, by: 1) }
+  func remove(_ entry: KeptEntry) throws {
+    guard try entry.store.delete(entry.number) else { return }
+    if entry.record.parks { words[barSlot] -= 1 }
+    if entry.record.why == .parked { words[lineSlot] -= 1 }
   }
 
-  func remove(_ kept: KeptEntry) throws {
-    isTouched = true
-    guard try kept.store.delete(kept.number) else { return }
-    if case .failed(_, _, true) = kept.record.why { park(kept.record.key, by: -1) }
+  // MARK: Keys with work left
+
+  /// Keys whose lines or waiting records are still to be gone through.
+  func marked() throws -> [KeptKey] {
+    try marks.numbers(after: 0, limit: .max).compactMap { number in
+      try marks.entry(number).map { try KeptKey($0.bytes) }
+    }
   }
 
-  /// Held records that wait for a row of `key` in an operator, in order.
-  func waiting(for operatorName: String, key: [UInt8]) throws -> [Int64] {
-    try held.numbers(group: KeptRecord.group(key: key, waitingFor: operatorName))
-  }
-
-  /// Records parked behind a dead letter of `key`, in order.
-  func parked(behind key: [UInt8]) throws -> [Int64] {
-    try held.numbers(group: KeptRecord.group(key: key, waitingFor: nil))
-  }
-
-  private static func group(of kept: KeptRecord) -> [UInt8] {
-    KeptRecord.group(
-      key: kept.key, waitingFor: kept.why == .parked ? nil : kept.operatorName)
-  }
-
-  private func park(_ key: [UInt8], by number: Int) {
-    adjust(key, by: number)
-    undo.append((key, number))
-  }
-
-  private func adjust(_ key: [UInt8], by number: Int) {
-    let count = parkedKeys[key, default: 0] + number
-    parkedKeys[key] = count > 0 ? count : nil
+  /// Notes the keys that a start is to go on with; an interval may end among their records.
+  func mark(_ keys: [KeptKey]) throws {
+    guard !keys.isEmpty || marks.count > 0 else { return }
+    for number in try marks.numbers(after: 0, limit: .max) { try marks.delete(number) }
+    for key in keys {
+      let bytes = key.encoded()
+      marks.insert(group: [], idHash: .zero, bytes.span.bytes)
+    }
   }
 }

@@ -7,28 +7,78 @@ public struct ProcessingFailure: Error, Sendable, CustomStringConvertible {
 
   /// The label of the dead letter; counted as `deadLettered{reason}`.
   public enum Reason: String, Hashable, Sendable, CaseIterable {
-    case decode, unknownType, unknownVersion, nullKey, keyMismatch, process, missingRow, sequence
-    case conflict, heldLimit, produce, skipped
+    case decode, unknownType, unknownVersion, nullKey, keyMismatch, tombstone, process, missingRow
+    case sequenceGap, sequenceRegression, conflict, produce, trapped, skipped
+  }
+
+  /// What is to become of the record, where that is not left to the stage's policy.
+  enum Verdict: Hashable, Sendable {
+    /// It waits for rows or numbers.
+    case hold
+    case policy(ErrorPolicy.Action)
+
+    /// Of several verdicts on one record the gravest counts.
+    var gravity: Int {
+      switch self {
+      case .hold: 0
+      case .policy(.skip): 1
+      case .policy(.deadLetter): 2
+      case .policy(.parkKey): 3
+      case .policy(.fail): 4
+      }
+    }
   }
 
   public let stage: Stage
   public let reason: Reason
   /// What happened and at which field, without record contents.
   public let message: String
-  /// The operator it happened in; empty for the source.
-  public let operatorName: String
-  /// A policy of the operator, where it overrides the source's.
-  let action: ErrorPolicy?
+  /// The operator it happened in, or all that hold the record, separated by commas; empty for the
+  /// source.
+  public private(set) var operatorName: String
+  /// A policy of its own, where it overrides that of the stage.
+  let verdict: Verdict?
 
   init(
     _ stage: Stage, _ reason: Reason, _ message: String, operatorName: String = "",
-    action: ErrorPolicy? = nil
+    verdict: Verdict? = nil
   ) {
     self.stage = stage
     self.reason = reason
     self.message = message
     self.operatorName = operatorName
-    self.action = action
+    self.verdict = verdict
+  }
+
+  init(
+    _ stage: Stage, _ reason: Reason, _ message: String, operatorName: String = "",
+    action: ErrorPolicy.Action
+  ) {
+    self.init(stage, reason, message, operatorName: operatorName, verdict: .policy(action))
+  }
+
+  /// The record waits until an operator has the row or number that it lacks.
+  static func held(_ reason: Reason, by operatorName: String) -> ProcessingFailure {
+    ProcessingFailure(.process, reason, "", operatorName: operatorName, verdict: .hold)
+  }
+
+  /// What decides where several operators judged one record, in order of their declaration: the
+  /// gravest, then the first; of those that hold it, all are waited for.
+  func joined(with other: ProcessingFailure, _ policies: SourcePolicies) -> ProcessingFailure {
+    let (own, others) = (verdict(policies), other.verdict(policies))
+    if own == .hold, others == .hold {
+      // One that waits for a number is not judged by its row yet.
+      var both = reason == .sequenceGap ? self : other
+      let names = [operatorName, other.operatorName].flatMap { $0.split(separator: ", ") }
+      both.operatorName = names.map(String.init).uniqued().joined(separator: ", ")
+      return both
+    }
+    return others.gravity > own.gravity ? other : self
+  }
+
+  /// What its own verdict or its stage's policy makes of the record.
+  func verdict(_ policies: SourcePolicies) -> Verdict {
+    verdict ?? .policy(policies.policy(of: stage).action)
   }
 
   /// A failure of the `process` stage from whatever a user's closure threw.
@@ -40,7 +90,7 @@ public struct ProcessingFailure: Error, Sendable, CustomStringConvertible {
 
   /// Whether the engine itself threw it.
   static func isOurs(_ error: any Error) -> Bool {
-    error is ProcessingFailure || error is HoldSignal || error is StoreError || error is TaskError
+    error is ProcessingFailure || error is StoreError || error is TaskError
   }
 
   public var description: String {
@@ -48,7 +98,12 @@ public struct ProcessingFailure: Error, Sendable, CustomStringConvertible {
   }
 }
 
-/// Thrown by an operator whose row is not there yet: the whole record waits for it.
-struct HoldSignal: Error {
-  let operatorName: String
+extension SourcePolicies {
+  func policy(of stage: ProcessingFailure.Stage) -> ErrorPolicy {
+    switch stage {
+    case .decode: decode
+    case .process: process
+    case .produce: produce
+    }
+  }
 }

@@ -23,6 +23,8 @@ public final class RecordContext {
     var valueHash: UInt64 = 0
     var outcome = UnitOutcome()
     var emitted = 0
+    var orderTime: Timestamp?
+    var hasComposedID = false
   }
   // Behind a pointer, because each access to a variable of a class is checked at run time, and
   // there are dozens a record. Invariant: one value of plain fields, made in `init` and freed in
@@ -34,7 +36,8 @@ public final class RecordContext {
     get { unsafe fields.pointee.timestamp }
     set { unsafe fields.pointee.timestamp = newValue }
   }
-  /// Highest event time the source has seen; `nil` before the first.
+  /// The task's stream time: the highest time that any of its records was ordered by; `nil` before
+  /// the first.
   public package(set) var streamTime: Timestamp? {
     get { unsafe fields.pointee.streamTime }
     set { unsafe fields.pointee.streamTime = newValue }
@@ -90,6 +93,16 @@ public final class RecordContext {
   /// Some store, sink or outbox takes the record.
   @usableFromInline
   func markApplied() { unsafe fields.pointee.outcome.applied = true }
+  /// The time by which the record was taken, which moves the task's clock; `nil` for one without.
+  var orderTime: Timestamp? {
+    get { unsafe fields.pointee.orderTime }
+    set { unsafe fields.pointee.orderTime = newValue }
+  }
+  /// Whether the id was put together from aggregate and sequence number: a guess.
+  var hasComposedID: Bool {
+    get { unsafe fields.pointee.hasComposedID }
+    set { unsafe fields.pointee.hasComposedID = newValue }
+  }
   /// Records that operators emitted in this unit, for their deterministic ids.
   var emitted: Int {
     get { unsafe fields.pointee.emitted }
@@ -206,6 +219,15 @@ public final class RecordContext {
   /// The record as a value of its own.
   public var record: ConsumerRecord { batch.record(at: index) }
 
+  /// Takes the record's place as its id, for one whose own id is another's.
+  func identifyByPosition() {
+    let place = "\(batch.topicPartition.topic):\(batch.topicPartition.partition):\(offset)"
+    idHash = Hash128(Array(place.utf8).span.bytes, scope: idHash.high)
+    hasDurableID = false
+  }
+
+  /// Those of the source whose record this is.
+  @exclusivity(unchecked) var policies = SourcePolicies()
   /// Whether an aggregate's id takes the place of a missing key.
   @exclusivity(unchecked) var keysByAggregate = false
   /// The key under which the record waits or holds others up.
@@ -214,6 +236,11 @@ public final class RecordContext {
     guard keysByAggregate, let aggregate = aggregateID else { return nil }
     return Array(aggregate.utf8)[...]
   }
+
+  /// Whose order the record belongs to.
+  var order: KeptKey { KeptKey(topic: topicPartition.topic, key: Array(waitingKey ?? [])) }
+  /// Whether it was kept before, and is judged once more.
+  @exclusivity(unchecked) var isReleased = false
 
   /// Keeps text of a field that does not stand in the record as it is.
   func compose(_ field: EnvelopeField, _ text: String) { composed[field] = text }

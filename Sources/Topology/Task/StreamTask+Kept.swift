@@ -1,0 +1,180 @@
+import StateStore
+import StreamCore
+
+/// What follows for the kept records of a key, and what operators of the process decide of them.
+extension StreamTask {
+  /// One step with a key whose bar fell or whose row was created: the next record of its line, or,
+  /// behind an empty line, the first waiting one that was not tried in vain; in order of arrival,
+  /// until nothing changes.
+  func goThrough(_ order: KeptKey) throws {
+    try interval.open()
+    if try kept.hasBar(order) { return cascade.finish() }
+    if let head = try kept.firstInLine(order) {
+      _ = try resolve(head) { .line($0) }
+      return
+    }
+    guard let entry = try nextWaiting(order) else { return cascade.finish() }
+    let last = state.held.lastNumber
+    let result = try resolve(entry) { .waiting($0) }
+    guard result.fate == .held else {
+      if mayFreeNumbers(result) { cascade.unlockAll() } else { cascade.unlock(context.createdRows) }
+      return
+    }
+    // One that waits for something else now has another number.
+    let number = state.held.lastNumber > last ? state.held.lastNumber : entry.number
+    let waits = try kept.entry(number, in: state.held)?.record.operatorName
+    cascade.note(stuck: number, for: waits ?? "")
+  }
+
+  /// The first record of a key that waits and was not tried in vain: in order of arrival, or of the
+  /// numbers, where the source holds records until theirs come.
+  private func nextWaiting(_ order: KeptKey) throws -> KeptEntry? {
+    let source = inputs.first { $0.topicPartition.topic == order.topic }?.source
+    var next: KeptEntry?
+    for number in try kept.waiting(order) where !cascade.isStuck(number) {
+      guard let entry = try kept.entry(number, in: state.held) else { continue }
+      guard source?.policies.sequenceGap == .hold else { return entry }
+      guard let best = next?.record.sequenceNumber else {
+        next = next ?? entry
+        continue
+      }
+      if let number = entry.record.sequenceNumber, number < best { next = entry }
+    }
+    return next
+  }
+
+  /// Runs a kept record as a unit; what it ends as takes the place of its fate.
+  @discardableResult
+  private func resolve(
+    _ entry: KeptEntry, as kind: (KeptEntry) -> UnitOrigin.Kind
+  ) throws -> UnitResult {
+    guard
+      let input = inputs.first(where: { $0.topicPartition == entry.record.record.topicPartition })
+    else {
+      throw TaskError(
+        .sourceRemoved, entry.record.record.topicPartition, entry.record.record.offset,
+        "the topology does not read this topic any more: skip the record, or run a topology that "
+          + "reads it")
+    }
+    context.load(entry.record.record)
+    context.streamTime = timers.clock
+    forgetLoadedBatch()
+    let result = try run(UnitOrigin(kind(entry), source: input.source, input: input))
+    forget(entry)
+    count(result)
+    endUnit()
+    return result
+  }
+
+  /// Takes the fate of a kept record back.
+  private func forget(_ entry: KeptEntry) {
+    counters[entry.store === state.held ? .held : .deadLettered] -= 1
+    if let reason = entry.record.reason { counters[Counter(reason)] -= 1 }
+  }
+
+  /// Goes on behind a decision: with what its record created, or with the key that it no longer bars.
+  private func follow(_ entry: KeptEntry) throws {
+    if try !context.createdRows.isEmpty || entry.record.parks && !kept.hasBar(entry.record.order) {
+      cascade.add(entry.record.order)
+    }
+  }
+
+  /// Runs `body` as a decision of an operator of the process: an error that is not its unit's own
+  /// closes the task.
+  private func decide<Result>(_ body: () throws -> Result) throws -> Result {
+    try interval.open()
+    do {
+      return try body()
+    } catch let error as TaskError where error.code == .sourceRemoved || error.code == .stopped {
+      throw error
+    } catch let error as TaskError where error.code == .recordFailed {
+      // It stays as it was: nobody is stopped by a try that somebody asked for.
+      throw error
+    } catch {
+      interval.close(error)
+      throw error
+    }
+  }
+
+  // MARK: Decisions
+
+  /// Tries a dead letter again, with what follows from it left to ``process(limit:)``.
+  ///
+  /// - Parameter alone: it was asked for by its id: one of another content under a known id then
+  ///   runs as an event of its own; otherwise it stays.
+  /// - Returns: its new fate, ``Counter/firings`` for a timer that went through, or `nil` where there
+  ///   is no such dead letter.
+  package func retryDeadLetter(_ number: Int64, alone: Bool = true) throws -> Counter? {
+    try decide {
+      guard let entry = try kept.entry(number, in: state.deadLetters) else { return nil }
+      if entry.record.isFiring { return try fireAgain(entry) ? .firings : .deadLettered }
+      if entry.record.reason == .conflict, !alone { return .deadLettered }
+      noteDecision(number)
+      let result = try resolve(entry) { .retried($0, alone: alone) }
+      try follow(entry)
+      return result.fate
+    }
+  }
+
+  /// Resolves a dead letter without processing it: its id is known from now on, and its line goes on.
+  ///
+  /// - Returns: whether there was one.
+  package func skipDeadLetter(_ number: Int64) throws -> Bool {
+    try decide {
+      guard let entry = try kept.entry(number, in: state.deadLetters) else { return false }
+      try kept.remove(entry)
+      if !entry.record.isFiring {
+        context.load(entry.record.record)
+        forgetLoadedBatch()
+        if entry.record.hasDurableID { try remember(entry.id) }
+        sequences.beginUnit()
+        if let number = entry.record.sequenceNumber {
+          try sequences.settle(number, of: entry.record.order)
+        }
+        if let reason = entry.record.reason { counters[Counter(reason)] -= 1 }
+        counters[.deadLetteredSkipped] += 1
+      }
+      context.createdRows.removeAll(keepingCapacity: true)
+      endUnit()
+      try follow(entry)
+      return true
+    }
+  }
+
+  /// Runs a held record past what it waits for; one in a line begins the line at its head.
+  ///
+  /// - Returns: its new fate, or `nil` where there is no such record.
+  package func releaseHeld(_ number: Int64) throws -> Counter? {
+    try decide {
+      guard let entry = try kept.entry(number, in: state.held) else { return nil }
+      if entry.record.why == .parked {
+        guard let bar = try kept.bar(of: entry.record.order) else {
+          cascade.add(entry.record.order)
+          return .held
+        }
+        noteDecision(bar.number)
+        try resolve(bar) { .retried($0, alone: true) }
+        try follow(bar)
+        return .held
+      }
+      let result = try resolve(entry) { .released($0) }
+      try follow(entry)
+      return result.fate
+    }
+  }
+
+  // MARK: Journal
+
+  private func noteDecision(_ number: Int64) {
+    journal.record(.deadLetterRetried(number: number, positions: inputs.map(\.recordPosition)))
+  }
+
+  /// Carries out the next decision where the journal says that it was made.
+  ///
+  /// - Returns: whether there was one.
+  func replayDecision() throws -> Bool {
+    guard let number = journal.replayedDeadLetter(at: inputs) else { return false }
+    _ = try retryDeadLetter(number)
+    return true
+  }
+}

@@ -1,0 +1,113 @@
+import StateStore
+import StreamCore
+
+extension StreamTask {
+  /// Fires the first timer that is due at or before a time, as a unit of its own: at its due time,
+  /// or at the clock, where that is later.
+  ///
+  /// - Returns: whether there was one.
+  func fireNext(upTo time: Timestamp?) throws -> Bool {
+    guard let timer = try timers.due(upTo: time) else { return false }
+    try interval.open()
+    _ = try fire(timer, resolving: nil)
+    return true
+  }
+
+  /// Fires the timer of a dead letter again; a firing has no fate.
+  ///
+  /// - Returns: whether it went through, and the dead letter is gone.
+  func fireAgain(_ entry: KeptEntry) throws -> Bool {
+    let timer = Timer(
+      time: entry.record.record.timestamp ?? .epoch, operator: entry.record.operatorName,
+      key: entry.record.record.key ?? [])
+    guard timers.target(named: timer.name) != nil else {
+      throw TaskError(
+        .sourceRemoved, nil, nil,
+        "the topology has no operator '\(timer.name)' any more, whose timer this is: skip it")
+    }
+    return try fire(timer, resolving: entry)
+  }
+
+  private func fire(_ timer: Timer, resolving entry: KeptEntry?) throws -> Bool {
+    var attempts = 1
+    while true {
+      let time = max(timer.time, timers.clock ?? timer.time)
+      timers.advance(to: time)
+      context.beginFiring(of: timer, input: inputs[0].topicPartition)
+      context.policies = timers.policies(of: timer)
+      context.streamTime = time
+      forgetLoadedBatch()
+      do {
+        if let entry { try kept.remove(entry) } else { try timers.delete(timer) }
+        try timers.fire(timer, at: time)
+        finish()
+        return true
+      } catch let failure as ProcessingFailure {
+        interval.dropUnit()
+        // Before the failure is settled, nobody knows of it.
+        try timers.refresh()
+        if attempts <= context.policies.policy(of: failure.stage).retries {
+          attempts += 1
+          continue
+        }
+        // One that is tried again in vain stays as it was.
+        guard entry == nil else { return false }
+        timers.advance(to: time)
+        try bury(failure, of: timer)
+        finish()
+        return false
+      }
+    }
+  }
+
+  private func finish() {
+    counters[.firings] += 1
+    endUnit()
+    if !context.createdRows.isEmpty, let key = context.waitingKey {
+      for input in inputs {
+        cascade.add(KeptKey(topic: input.topicPartition.topic, key: Array(key)))
+      }
+    }
+  }
+
+  /// A firing parks nothing, and its dead letter is outside the sum.
+  private func bury(_ failure: ProcessingFailure, of timer: Timer) throws {
+    if case .policy(.fail) = failure.verdict(context.policies) {
+      throw TaskError(.recordFailed, inputs[0].topicPartition, nil, failure.description)
+    }
+    try timers.delete(timer)
+    log("a timer of '\(timer.name)' failed: \(failure.description)")
+    let record = ConsumerRecord(
+      topicPartition: inputs[0].topicPartition, offset: -1, timestamp: timer.time, key: timer.key,
+      value: nil, headers: [])
+    let entry = KeptRecord(
+      record: record,
+      why: .failed(reason: KeptRecord.firingReason, message: failure.message, parks: false),
+      operatorName: timer.name, eventID: context.eventID, valueHash: 0, attempts: 1,
+      key: timer.key, hasDurableID: false)
+    kept.bury(entry, id: context.idHash)
+    if let topic = topology.deadLetterTopic { outbox.append(topic, DeadLetterRecord.make(entry)) }
+  }
+}
+
+extension RecordContext {
+  /// Stands in for a record while a timer fires: its id derives from operator, key and time.
+  func beginFiring(of timer: Timer, input: TopicPartition) {
+    load(
+      ConsumerRecord(
+        topicPartition: input, offset: -1, timestamp: timer.time, key: timer.key, value: nil,
+        headers: []))
+    idHash = Hash128.derived(
+      from: Hash128(timer.key.span.bytes), "\(timer.name)/\(timer.time.milliseconds)")
+  }
+
+  /// Points at a record that lies in no batch of the log's.
+  func load(_ record: ConsumerRecord) {
+    var batch = RecordBatch(record.topicPartition, nextOffset: record.offset)
+    batch.append(
+      offset: record.offset, timestamp: record.timestamp, key: record.key, value: record.value,
+      headers: record.headers)
+    load(batch)
+    select(0)
+  }
+}

@@ -1,0 +1,277 @@
+import StateStore
+import StreamCore
+
+extension StreamTask {
+  /// Runs the selected record as a unit: all of its effects, or none and what its policy makes of
+  /// it. The unit is left open for the caller to add what belongs to it.
+  ///
+  /// - Throws: ``TaskError`` with `.recordFailed` or `.stopped` where the record is not taken, and
+  ///   nothing of it is left; anything else closes the task.
+  func run(_ origin: UnitOrigin) throws -> UnitResult {
+    var attempts = 1
+    context.policies = origin.source.policies
+    context.isReleased = origin.kept != nil
+    while true {
+      do {
+        sequences.beginUnit()
+        let result = try goThrough(origin)
+        if attempts > 1 || journal.isReplaying { recordRetry(attempts, succeeded: true) }
+        return result
+      } catch let failure as ProcessingFailure {
+        interval.dropUnit()
+        sequences.beginUnit()
+        context.createdRows.removeAll(keepingCapacity: true)
+        guard case .policy(let action) = failure.verdict(origin.source.policies) else {
+          return try wait(failure, origin)
+        }
+        if failure.verdict == nil {
+          let policy = origin.source.policies.policy(of: failure.stage)
+          let replayed = journal.replayedAttempts(context.topicPartition, context.offset)
+          if attempts < replayed ?? (policy.retries + 1) {
+            try waitForRetry(policy.backoff)
+            attempts += 1
+            continue
+          }
+        }
+        if attempts > 1 || journal.isReplaying { recordRetry(attempts, succeeded: false) }
+        return try settle(failure, action, attempts, origin)
+      }
+    }
+  }
+
+  private func goThrough(_ origin: UnitOrigin) throws -> UnitResult {
+    var admission: Admission?
+    context.keysByAggregate = origin.source.policies.nullKey == .warn
+    do {
+      try origin.source.process(context) {
+        if origin.isRecord { advanceStreamTime() }
+        let answer = try admit(origin)
+        admission = answer
+        return answer == .processed
+      }
+    } catch let failure as ProcessingFailure where admission == nil {
+      // Its id may be known though its value cannot be read: a redelivery is still a duplicate.
+      try origin.source.identify(context)
+      let answer = try admit(origin)
+      if answer == .processed { throw failure }
+      admission = answer
+    }
+    return try settle(admission ?? .processed, origin)
+  }
+
+  /// A wait closes the interval before it, so that nobody waits for what is done.
+  private func waitForRetry(_ backoff: Duration) throws {
+    retried += 1
+    if backoff > .zero, !journal.isReplaying {
+      try commit()
+      guard retryWait(backoff) else {
+        throw TaskError(
+          .stopped, context.topicPartition, context.offset,
+          "the process was stopped while the record waited for its next try")
+      }
+      try interval.open()
+    }
+    context.restart()
+  }
+
+  private func recordRetry(_ attempts: Int, succeeded: Bool) {
+    let attempts = journal.replayedAttempts(context.topicPartition, context.offset) ?? attempts
+    guard attempts > 1 else { return }
+    journal.record(
+      .retried(context.topicPartition, context.offset, attempts: attempts, succeeded: succeeded))
+  }
+
+  /// Each record that is taken moves the task's clock, whatever becomes of it.
+  private func advanceStreamTime() {
+    guard context.timestamp.milliseconds != .min else { return }
+    context.orderTime = context.timestamp
+    timers.advance(to: context.timestamp)
+    context.streamTime = timers.clock
+  }
+
+  // MARK: Admission
+
+  /// What the id and the key of a record say before anything else is asked.
+  enum Admission: Equatable {
+    case processed
+    case duplicate
+    /// The same id with another content, by a policy that drops it.
+    case conflict
+    /// Its key is barred.
+    case parked
+  }
+
+  /// Lets a record in whose event was not seen, and whose key is not barred.
+  private func admit(_ origin: UnitOrigin) throws -> Admission {
+    if origin.isConflictByDecision {
+      context.identifyByPosition()
+    } else if context.hasDurableID {
+      if let answer = try lookUp(origin) { return answer }
+    }
+    if origin.isRecord, try kept.isBarred(context.topicPartition.topic, context.waitingKey) {
+      return .parked
+    }
+    return .processed
+  }
+
+  /// What is known of the record's id; `nil` where nothing is.
+  private func lookUp(_ origin: UnitOrigin) throws -> Admission? {
+    let seen = try state.seenIDs.find(context.idHash)
+    if let seen, seen.valueHash == UInt32(truncatingIfNeeded: context.valueHash) {
+      noteDuplicate()
+      return .duplicate
+    }
+    if !kept.isEmpty {
+      let own = origin.kept
+      let others = try kept.entries(id: context.idHash).filter {
+        !($0.number == own?.number && $0.store === own?.store)
+      }
+      if others.contains(where: { $0.record.valueHash == context.valueHash }) {
+        noteDuplicate()
+        return .duplicate
+      }
+      // Nothing is applied unasked, and neither is lost.
+      if let first = others.first, own == nil {
+        throw conflict(with: "the one kept of offset \(first.record.record.offset)", .deadLetter)
+      }
+    }
+    guard let seen else { return nil }
+    let policy =
+      origin.source.policies.conflict ?? (context.hasComposedID ? .deadLetter : .warn)
+    switch policy {
+    case .duplicate: return .duplicate
+    case .warn:
+      log(
+        "event '\(context.eventID)' at \(context.topicPartition)@\(context.offset) has another "
+          + "content than at \(seen.place): taken as a duplicate")
+      return .conflict
+    case .deadLetter: throw conflict(with: seen.place, .deadLetter)
+    case .fail: throw conflict(with: seen.place, .fail)
+    }
+  }
+
+  private func conflict(with place: String, _ action: ErrorPolicy.Action) -> ProcessingFailure {
+    ProcessingFailure(
+      .decode, .conflict, "event '\(context.eventID)' has another content than \(place)",
+      action: action)
+  }
+
+  // MARK: Results
+
+  /// The result of a unit that went through.
+  private func settle(_ admission: Admission, _ origin: UnitOrigin) throws -> UnitResult {
+    if admission == .parked {
+      kept.hold(keptRecord(.parked, "", attempts: 0, origin), id: context.idHash)
+      return UnitResult(fate: .held)
+    }
+    if let entry = origin.kept { try kept.remove(entry) }
+    switch admission {
+    case .duplicate: return UnitResult(fate: .duplicate)
+    case .conflict:
+      counters.count(.duplicateConflict)
+      return UnitResult(fate: .duplicate)
+    default: break
+    }
+    try settleNumber()
+    if let id = ownID(origin) { try remember(id) }
+    if context.outcome.applied { return UnitResult(fate: .applied) }
+    if context.outcome.late { return UnitResult(fate: .late) }
+    return UnitResult(fate: context.outcome.ignored ? .ignored : .filtered)
+  }
+
+  /// The id under which later records are compared with this one; `nil` for one without.
+  private func ownID(_ origin: UnitOrigin) -> Hash128? {
+    if let entry = origin.kept { return entry.record.hasDurableID ? entry.id : nil }
+    return context.hasDurableID ? context.idHash : nil
+  }
+
+  /// The id enters the runs with the record's bytes.
+  func remember(_ id: Hash128) throws {
+    try state.seenIDs.insert(
+      id, offset: context.offset, valueHash: UInt32(truncatingIfNeeded: context.valueHash),
+      timestamp: context.timestamp)
+  }
+
+  /// The record waits for rows or a number that are not there.
+  private func wait(_ failure: ProcessingFailure, _ origin: UnitOrigin) throws -> UnitResult {
+    retake(origin)
+    let why: KeptRecord.Why = failure.reason == .sequenceGap ? .missingNumber : .missingRow
+    if why == .missingRow { try settleNumber() }
+    if case .released = origin.kind {
+      let missing = ProcessingFailure(
+        .process, .missingRow, "no row to update", operatorName: failure.operatorName,
+        action: .deadLetter)
+      return try settle(missing, .deadLetter, 1, origin)
+    }
+    if let entry = origin.kept {
+      if entry.record.why == why, entry.record.operatorName == failure.operatorName {
+        return UnitResult(fate: .held)
+      }
+      try kept.remove(entry)
+    }
+    kept.hold(
+      keptRecord(why, failure.operatorName, attempts: 1, origin),
+      id: origin.kept?.id ?? context.idHash)
+    return UnitResult(fate: .held)
+  }
+
+  private func settle(
+    _ failure: ProcessingFailure, _ action: ErrorPolicy.Action, _ attempts: Int,
+    _ origin: UnitOrigin
+  ) throws -> UnitResult {
+    if case .fail = action {
+      throw TaskError(
+        .recordFailed, context.topicPartition, context.offset,
+        "\(failure.description); the policy is to stop: correct the topology or the record's "
+          + "policy and start again")
+    }
+    retake(origin)
+    if action != .parkKey { try settleNumber() }
+    let place = "\(context.topicPartition)@\(context.offset)"
+    if action == .skip {
+      if let entry = origin.kept { try kept.remove(entry) }
+      log("skipped (\(failure.reason.rawValue)) at \(place): \(failure.description)")
+      return UnitResult(fate: .deadLettered, reason: .skipped)
+    }
+    let why = KeptRecord.Why.failed(
+      reason: failure.reason.rawValue, message: failure.message, parks: action == .parkKey)
+    if let entry = origin.kept, entry.record.why == why,
+      entry.record.operatorName == failure.operatorName
+    {
+      return UnitResult(fate: .deadLettered, reason: failure.reason)
+    }
+    let dead = keptRecord(why, failure.operatorName, attempts: attempts, origin)
+    if let entry = origin.kept { try kept.remove(entry) }
+    kept.bury(dead, id: origin.kept?.id ?? context.idHash)
+    if let topic = topology.deadLetterTopic { outbox.append(topic, DeadLetterRecord.make(dead)) }
+    log("dead letter (\(failure.reason.rawValue)) at \(place): \(failure.description)")
+    return UnitResult(fate: .deadLettered, reason: failure.reason)
+  }
+
+  /// The record's number has come: it neither waits for it nor stands in a line.
+  private func settleNumber() throws {
+    if sequences.isUsed, let number = context.sequenceNumber {
+      try sequences.settle(number, of: context.order)
+    }
+  }
+
+  /// A unit that was taken back is taken all the same: the clock has moved.
+  private func retake(_ origin: UnitOrigin) {
+    if origin.isRecord, let time = context.orderTime { timers.advance(to: time) }
+  }
+
+  private func keptRecord(
+    _ why: KeptRecord.Why, _ operatorName: String, attempts: Int, _ origin: UnitOrigin
+  ) -> KeptRecord {
+    KeptRecord(
+      record: context.record, why: why, operatorName: operatorName, eventID: context.eventID,
+      valueHash: context.valueHash, attempts: attempts, key: Array(context.waitingKey ?? []),
+      hasDurableID: origin.kept?.record.hasDurableID ?? context.hasDurableID,
+      sequenceNumber: context.sequenceNumber)
+  }
+}
+
+extension SeenID {
+  /// Where the id was seen first, for messages.
+  var place: String { offset.map { "offset \($0)" } ?? "an earlier offset" }
+}

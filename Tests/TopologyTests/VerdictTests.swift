@@ -1,0 +1,192 @@
+import StreamCore
+import Testing
+import Topology
+import TopologyTesting
+
+/// All views of a source judge a record; it is taken by all of them or by none, and the gravest
+/// verdict is its own (DESIGN, "Errors").
+@Suite("Verdicts of several views")
+struct VerdictTests {
+  /// Two read models of one source, each told by the value's words what to do: `left` and `right`
+  /// are `put`, `missing`, `fail`, `late` or `none`.
+  private func driver(
+    _ process: ErrorPolicy = .deadLetter, right: MissingRowPolicy = .holdUntilCreated
+  ) throws -> TopologyTestDriver {
+    let builder = StreamsBuilder("verdicts")
+    let source = builder.stream(
+      "in", key: StringSerde(), value: StringSerde(), policies: SourcePolicies(process: process))
+    for (index, (name, missing)) in [("left", MissingRowPolicy.holdUntilCreated), ("right", right)]
+      .enumerated()
+    {
+      source.project(named: name, as: StringSerde(), missing: missing) { row, value, _ in
+        let word = String(value.split(separator: " ")[index])
+        switch word {
+        case "put": return .put((row ?? "") + "p")
+        case "add":
+          guard let row else { return .missing() }
+          return .put(row + "a")
+        case "fail": throw Failure()
+        default: return .unchanged
+        }
+      }.view()
+    }
+    return try TopologyTestDriver(try builder.build())
+  }
+
+  private struct Failure: Error {}
+
+  private func send(_ values: [String], to driver: TopologyTestDriver) throws {
+    for (number, value) in values.enumerated() {
+      try driver.send(value, key: "k", headers: ["eventId": "\(value) \(number)"], to: "in")
+    }
+  }
+
+  @Test("a record that one view holds is taken by none, and waits until each has its row")
+  func held() throws {
+    let driver = try driver()
+    try send(["put add"], to: driver)
+    #expect(try driver.rows("left") == [:])
+    #expect(driver.counters == ["consumed": 1, "held": 1])
+    try send(["none put"], to: driver)
+    #expect(try driver.rows("left") == ["k": "p"])
+    #expect(try driver.rows("right") == ["k": "pa"])
+    #expect(driver.counters == ["consumed": 2, "applied": 2])
+  }
+
+  @Test("one that two views hold waits for both rows")
+  func heldByBoth() throws {
+    let driver = try driver()
+    try send(["add add"], to: driver)
+    #expect(try driver.heldRecords().map(\.operatorName) == ["left, right"])
+    try send(["put none"], to: driver)
+    #expect(try driver.heldRecords().map(\.operatorName) == ["right"])
+    try send(["none put"], to: driver)
+    #expect(try driver.rows("left") == ["k": "pa"])
+    #expect(try driver.rows("right") == ["k": "pa"])
+    #expect(driver.counters == ["consumed": 3, "applied": 3])
+  }
+
+  @Test(
+    "the gravest verdict is the record's, whichever view's it is",
+    arguments: [
+      ("add fail", ErrorPolicy.deadLetter, "process"), ("fail add", .deadLetter, "process"),
+      ("add fail", .parkKey, "process"), ("put add", .deadLetter, "missingRow"),
+    ])
+  func gravest(value: String, process: ErrorPolicy, reason: String) throws {
+    let driver = try driver(
+      process, right: reason == "missingRow" ? .deadLetter : .holdUntilCreated)
+    try send([value], to: driver)
+    #expect(try driver.rows("left") == [:])
+    #expect(try driver.rows("right") == [:])
+    let letters = try driver.deadLetters()
+    #expect(letters.map(\.reason) == [reason])
+    #expect(letters.map(\.parks) == [process == .parkKey])
+  }
+}
+
+/// Records that wait for rows, lines behind a dead letter that parks, and what operators decide of
+/// them (DESIGN, "Waiting and parking").
+@Suite("Waiting and parking")
+struct WaitingTests {
+  /// A fold of words by key: `boom` fails as often as told, `big` is too large for its sink, `wait`
+  /// needs a row.
+  private func driver(
+    _ failures: FailingTimes, sink: Bool = false, grows: FailingTimes = FailingTimes(0)
+  ) throws -> TopologyTestDriver {
+    let builder = StreamsBuilder("park")
+    let source = builder.stream(
+      "in", key: StringSerde(), value: StringSerde(), policies: SourcePolicies(process: .parkKey))
+    let words = source.mapValues(named: "work") { _, value -> String in
+      guard value == "boom" else { return value }
+      if failures.next() { throw Failure() }
+      return grows.next() ? String(repeating: "x", count: 1_000_001) : value
+    }
+    words.project(named: "texts", as: StringSerde(), missing: .holdUntilCreated) { row, value, _ in
+      if value == "wait" {
+        guard let row else { return .missing() }
+        return .put(row + "wait,")
+      }
+      return .put((row ?? "") + value.prefix(5) + ",")
+    }.view()
+    if sink { words.to("out", key: StringSerde(), value: StringSerde()) }
+    return try TopologyTestDriver(try builder.build())
+  }
+
+  private struct Failure: Error {}
+
+  private func send(_ values: String..., to driver: TopologyTestDriver) throws {
+    for value in values {
+      try driver.send(
+        value, key: "k", headers: ["eventId": "\(driver.counters) \(value)"], to: "in")
+    }
+  }
+
+  @Test(
+    "a dead letter whose retry fails where nothing parks no longer bars its key: the line goes on")
+  func barFalls() throws {
+    let driver = try driver(FailingTimes(1), sink: true, grows: FailingTimes(.max))
+    try send("a", "boom", "c", "d", to: driver)
+    #expect(driver.counters["held"] == 2)
+    try driver.retryDeadLetters()
+    #expect(try driver.rows("texts") == ["k": "a,c,d,"])
+    #expect(try driver.heldRecords() == [])
+    #expect(try driver.deadLetters().map(\.reason) == ["produce"])
+    try send("e", to: driver)
+    #expect(try driver.rows("texts") == ["k": "a,c,d,e,"])
+  }
+
+  @Test("the line runs from its head until one parks again, and bars its key until it is empty")
+  func lineParksAgain() throws {
+    let driver = try driver(FailingTimes(2))
+    try send("a", "boom", "b", "boom", "c", to: driver)
+    #expect(driver.counters["held"] == 3)
+    try driver.retryDeadLetters()
+    // The first fails once more: all stay.
+    #expect(driver.counters["held"] == 3)
+    try driver.retryDeadLetters()
+    #expect(try driver.rows("texts") == ["k": "a,boom,b,boom,c,"])
+    #expect(driver.counters == ["consumed": 5, "applied": 5])
+  }
+
+  @Test("a record that waits for its row bars nobody, and waits on while its key is barred")
+  func waitingBarsNobody() throws {
+    let driver = try driver(FailingTimes(1))
+    try send("wait", "boom", "a", "wait", to: driver)
+    #expect(driver.counters["held"] == 3)
+    #expect(try driver.rows("texts") == [:])
+    try driver.retryDeadLetters()
+    // The retried one makes the row; then its line; then what waits.
+    #expect(try driver.rows("texts") == ["k": "boom,a,wait,wait,"])
+    #expect(driver.counters == ["consumed": 4, "applied": 4])
+  }
+
+  @Test("skipping a dead letter that parks lets its line go on; its fate stays, its id is known")
+  func skip() throws {
+    let driver = try driver(FailingTimes(.max))
+    try driver.send("boom", key: "k", headers: ["eventId": "1"], to: "in")
+    try driver.send("a", key: "k", headers: ["eventId": "2"], to: "in")
+    try driver.skipDeadLetters()
+    #expect(try driver.rows("texts") == ["k": "a,"])
+    #expect(try driver.deadLetters() == [])
+    #expect(
+      driver.counters == [
+        "consumed": 2, "applied": 1, "deadLettered": 1, "deadLettered{skipped}": 1,
+      ])
+    try driver.send("boom", key: "k", headers: ["eventId": "1"], to: "in")
+    try driver.send("other", key: "k", headers: ["eventId": "1"], to: "in")
+    #expect(driver.counters["duplicate"] == 2)
+    #expect(driver.counters["duplicate{conflict}"] == 1)
+  }
+
+  @Test("work left with a key when an interval ends is gone on with after a crash")
+  func cascadeOverCrash() throws {
+    let driver = try driver(FailingTimes(1))
+    try send("boom", "a", "b", "c", to: driver)
+    try driver.retryDeadLetters(units: 1)
+    try driver.crash()
+    #expect(driver.counters["held"] == 3)
+    try driver.run()
+    #expect(try driver.rows("texts") == ["k": "boom,a,b,c,"])
+    #expect(driver.counters == ["consumed": 4, "applied": 4])
+  }
+}
