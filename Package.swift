@@ -41,6 +41,7 @@ let package = Package(
     .systemLibrary(name: "CFutex", path: "Sources/CFutex"),
     .systemLibrary(name: "CMalloc", path: "Sources/CMalloc"),
     .systemLibrary(name: "CSpawn", path: "Sources/CSpawn"),
+    .target(name: "CTrap", path: "Sources/CTrap"),
     .target(
       name: "CSimdJSON", path: "Sources/CSimdJSON",
       cxxSettings: [.define("NDEBUG", .when(configuration: .release))],
@@ -67,7 +68,8 @@ let package = Package(
     .target(
       name: "Topology",
       dependencies: [
-        "StreamCore", "StateStore", "CMalloc", .product(name: "Crypto", package: "swift-crypto"),
+        "StreamCore", "StateStore", "CMalloc", "CTrap",
+        .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: strict),
     .target(
@@ -111,6 +113,9 @@ let package = Package(
       name: "StateWorker", dependencies: ["StateStore"], path: "Tests/StateWorker",
       swiftSettings: strict),
     .executableTarget(
+      name: "TrapWorker", dependencies: ["StateStore", "Topology"], path: "Tests/TrapWorker",
+      swiftSettings: strict),
+    .executableTarget(
       name: "LogWorker", dependencies: ["EmbeddedLog", "StreamCore"], path: "Tests/LogWorker",
       swiftSettings: strict),
     .target(
@@ -129,7 +134,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TopologyTests",
-      dependencies: ["Topology", "TopologyTesting", "StateStore", "StreamCore", "JSONSerdes"],
+      dependencies: [
+        "ChildProcesses", "Topology", "TopologyTesting", "TrapWorker", "StateStore", "StreamCore",
+        "JSONSerdes",
+      ],
       swiftSettings: strict),
     .target(name: "FaultyDisk", path: "Tests/FaultyDisk"),
     .target(

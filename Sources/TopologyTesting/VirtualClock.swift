@@ -1,17 +1,29 @@
 public import StreamCore
 import Synchronization
 
-/// A clock that only a test moves.
+/// Clocks that only a test moves.
 public final class VirtualClock: WallClock {
-  private let time: Mutex<Timestamp>
+  private struct Times {
+    var wall: Timestamp
+    var monotonic = MonotonicTime(nanoseconds: 0)
+  }
+  private let times: Mutex<Times>
 
-  public init(_ start: Timestamp = .epoch) { time = Mutex(start) }
+  public init(_ start: Timestamp = .epoch) { times = Mutex(Times(wall: start)) }
 
-  public func now() -> Timestamp { time.withLock { $0 } }
+  public func now() -> Timestamp { times.withLock { $0.wall } }
+  public func monotonicNow() -> MonotonicTime { times.withLock { $0.monotonic } }
 
-  public func set(to time: Timestamp) { self.time.withLock { $0 = time } }
+  /// Sets the time of day; no time passes.
+  public func set(to time: Timestamp) { times.withLock { $0.wall = time } }
 
-  public func advance(by duration: Duration) { time.withLock { $0 = $0 + duration } }
+  /// Lets time pass; a duration below zero puts the time of day back and nothing else.
+  public func advance(by duration: Duration) {
+    times.withLock { times in
+      times.wall = times.wall + duration
+      if duration > .zero { times.monotonic = times.monotonic + duration }
+    }
+  }
 }
 
 /// Messages of an engine, from any of its threads.

@@ -17,7 +17,7 @@ struct TidyTests {
     "StateStore": ["StreamCore", "CFault", "CLMDB", "CXXHash"],
     "EmbeddedLog": ["StreamCore", "StateStore", "CFutex"],
     "KafkaLog": ["StreamCore", "CRdKafka"],
-    "Topology": ["StreamCore", "StateStore", "CMalloc"],
+    "Topology": ["StreamCore", "StateStore", "CMalloc", "CTrap"],
     "TopologyTesting": ["StreamCore", "StateStore", "Topology"],
     "OrderProjections": ["StreamCore", "Topology", "JSONSerdes"],
     "ProjectorCLI": [

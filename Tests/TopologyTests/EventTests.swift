@@ -188,4 +188,67 @@ struct EventTests {
     #expect(driver.counters == ["consumed": 2, "deadLettered": 2, "deadLettered{decode}": 2])
     #expect(try driver.deadLetters().map(\.record.offset) == [0, 1])
   }
+
+  /// "An id of no bytes is no id: the next rule of the chain is asked."
+  @Test("an empty event id is none, in a header, a field, or behind a prefix")
+  func emptyID() throws {
+    let driver = try driver(
+      Envelope(
+        payload: .either,
+        eventID: [
+          .header("eventId"), .path("eventId"), .header("other").strippingPrefix("id "), .position,
+        ]))
+    let value = "{\"eventType\":\"SET\",\"schemaVersion\":3,\"eventId\":\"\",\"v3\":\"x\"}"
+    for _ in 0..<2 {
+      try driver.send(value, key: "k", headers: ["eventId": "", "other": "id "], to: "in")
+    }
+    #expect(try driver.row("texts", key: "k") == "x.x.")
+    for _ in 0..<2 {
+      try driver.send(value, key: "k", headers: ["eventId": "", "other": "id 7"], to: "in")
+    }
+    #expect(try driver.row("texts", key: "k") == "x.x.x.")
+  }
+
+  @Test("a composed id has the aggregate's type before it: two types number alike")
+  func composedID() throws {
+    let driver = try driver()
+    func send(_ type: String?) throws {
+      let field = type.map { "\"aggregateType\":\"\($0)\"," } ?? ""
+      try driver.send(
+        "{\"eventType\":\"SET\",\"schemaVersion\":3,\(field)\"sequenceNumber\":1,\"v3\":\"x\"}",
+        key: "k", to: "in")
+    }
+    for type in [nil, "Order", "Payment", "Order", nil, ""] as [String?] { try send(type) }
+    // The empty type is none: the same id as without one, with another content.
+    #expect(try driver.row("texts", key: "k") == "x.x.x.")
+    let conflicts = driver.counters["deadLettered{conflict}"] ?? 0
+    #expect(conflicts + (driver.counters["duplicate"] ?? 0) == 3)
+  }
+
+  @Test("an envelope may read any number of headers")
+  func manyHeaders() throws {
+    let rules = (0..<40).map { Envelope.Rule.header("h\($0)") }
+    let driver = try driver(
+      Envelope(payload: .either, eventID: rules + [.position], eventType: [.header("h39")]))
+    for _ in 0..<2 {
+      try driver.send(
+        "{\"schemaVersion\":3,\"v3\":\"x\"}", key: "k", headers: ["h39": "SET", "h38": "1"],
+        to: "in")
+    }
+    #expect(try driver.row("texts", key: "k") == "x.")
+  }
+
+  @Test("a time outside the years 0000 to 9999 is a decode failure")
+  func outsideCalendar() throws {
+    let driver = try driver()
+    func send(_ time: Int64) throws {
+      try driver.send(
+        "{\"schemaVersion\":3,\"v3\":\"x\"}", key: "k", headers: ["eventType": "SET"],
+        at: Timestamp(milliseconds: time), to: "in")
+    }
+    try send(1_000)
+    try send(Timestamp.latest.milliseconds + 1)
+    #expect(driver.counters["deadLettered{decode}"] == 1)
+    #expect(try driver.row("texts", key: "k") == "x.")
+  }
 }

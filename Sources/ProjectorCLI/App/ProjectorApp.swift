@@ -45,6 +45,8 @@ extension ProjectorApp {
     signal(SIGPIPE, SIG_IGN)
     // So is the limit on a file's size.
     signal(SIGXFSZ, SIG_IGN)
+    // A unit that traps is written down; what damaged files do is asked first.
+    TrapReport.install()
     DamageReport.install()
     let status = CommandRunner(topologies: topologies, signals: signals).run(
       Array(CommandLine.arguments.dropFirst()))

@@ -48,13 +48,14 @@ struct TopologyStatus {
       }
       held += words["held.count"] ?? 0
       deadLetters += words["deadLetters.count"] ?? 0
+      let streamTime =
+        words["clock.known"] == 1 ? words["clock"].map { Timestamp(milliseconds: $0) } : nil
       for (partition, position) in OpenView.positions(in: words) {
-        let time = words["streamTime/\(partition)"] ?? .min
         inputs.append(
           Input(
             task: TaskName(task.identity).description,
             topicPartition: partition, position: position,
-            streamTime: time == .min ? nil : Timestamp(milliseconds: time)))
+            streamTime: streamTime))
       }
       for store in stores where store.isPublished {
         rows[store.name, default: 0] += words["rows.\(store.name)"] ?? 0

@@ -24,7 +24,8 @@ public struct Envelope: Hashable, Sendable {
     }
     /// The record's key.
     public static let key = Rule(place: .key)
-    /// `aggregateId:sequenceNumber`; for event ids.
+    /// `aggregateId:sequenceNumber`, with `aggregateType/` before it where the event has one; for
+    /// event ids. A guess: the same one with another content is a conflict.
     public static let aggregateSequence = Rule(place: .aggregateSequence)
     /// `topic:partition:offset`, for event ids: it protects from redelivery of the record, not
     /// from a producer that sent it twice.

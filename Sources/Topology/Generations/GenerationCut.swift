@@ -39,9 +39,9 @@ struct GenerationCut {
   /// did. A task that did not begin as its counterpart did, or went another way, decides for itself.
   func replay(
     into generation: Int, from start: [TopicPartition: Offset]
-  ) throws -> [TaskName: [[UInt8]]] {
+  ) throws -> [TaskName: FollowedJournal] {
     let filling = try Self.tasks(of: generation, in: directory)
-    var replay: [TaskName: [[UInt8]]] = [:]
+    var replay: [TaskName: FollowedJournal] = [:]
     for (name, task) in tasks {
       let other = filling[name]
       let beginsAlike = task.progress.starts.allSatisfy { partition, offset in
@@ -51,7 +51,7 @@ struct GenerationCut {
       guard beginsAlike, task.progress.gaps == other?.progress.gaps ?? [:],
         task.journal.starts(with: journal)
       else { continue }
-      replay[name] = Array(task.journal.dropFirst(journal.count))
+      replay[name] = FollowedJournal(task.journal, units: task.progress.units)
     }
     return replay
   }

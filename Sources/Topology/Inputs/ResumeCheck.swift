@@ -6,25 +6,33 @@ import StreamCore
 enum ResumeCheck {
   /// The batch without the record that was only fetched to be compared.
   ///
-  /// - Throws: ``TaskError`` with `.recordsGone` or `.diverged`.
+  /// - Throws: ``TaskError`` with `.diverged`.
   static func verified(
-    _ batch: RecordBatch, for input: TaskInput, counters: TaskCounters, _ topology: Topology
+    _ batch: RecordBatch, for input: LogInput, counters: TaskCounters
   ) throws -> RecordBatch {
     guard input.awaitsCheck, let last = input.last else { return batch }
+    if let end = batch.endOffset, end < input.position {
+      throw diverged(
+        input, "the log ends at \(end), before the state's position \(input.position)")
+    }
+    // Another reader of the partition may have begun before.
+    let batch = batch.dropping(before: last.offset)
     guard let first = batch.entries.first else {
-      if let end = batch.endOffset, end < input.position {
+      // The record itself was removed, and so was all behind it.
+      if batch.nextOffset > last.offset { passOver(input, counters) }
+      return batch
+    }
+    guard first.offset == last.offset else {
+      // The record itself was removed by retention or compaction; nothing says it was another. But
+      // between it and the position there was none.
+      guard first.offset >= input.position else {
         throw diverged(
-          input, "the log ends at \(end), before the state's position \(input.position)")
+          input, "the log has a record at offset \(first.offset), where the state found none")
       }
-      if batch.nextOffset > last.offset { input.awaitsCheck = false }
+      passOver(input, counters)
       return batch
     }
     input.awaitsCheck = false
-    guard first.offset == last.offset else {
-      // The record itself was removed by retention or compaction; nothing says it was another.
-      counters[.unverified] += 1
-      return batch
-    }
     let bytes = batch.bytes
     var hash: UInt64 = 0
     if let value = first.value { hash = hash64(bytes.span.bytes.extracting(value)) }
@@ -35,11 +43,16 @@ enum ResumeCheck {
     return batch.dropping(first: 1)
   }
 
+  private static func passOver(_ input: LogInput, _ counters: TaskCounters) {
+    counters[.unverified] += 1
+    input.awaitsCheck = false
+  }
+
   /// Compares the log's offsets with the state before anything is read.
   ///
   /// - Throws: ``TaskError`` with `.recordsGone` or `.diverged`.
   static func check(
-    _ offsets: Range<Offset>, for input: TaskInput, isCompacted: Bool, allowTruncated: Bool
+    _ offsets: Range<Offset>, for input: LogInput, isCompacted: Bool, allowTruncated: Bool
   ) throws {
     if offsets.upperBound < input.position {
       throw diverged(
@@ -54,7 +67,7 @@ enum ResumeCheck {
         + "\(offsets.lowerBound); `rewind --to earliest --allow-truncated` goes on without them")
   }
 
-  private static func diverged(_ input: TaskInput, _ what: String) -> TaskError {
+  private static func diverged(_ input: LogInput, _ what: String) -> TaskError {
     TaskError(
       .diverged, input.topicPartition, input.position,
       "log and state diverged: \(what); check --log and --state, or rebuild with "

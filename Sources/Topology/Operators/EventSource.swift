@@ -75,8 +75,8 @@ final class EventSource: SourceOperator {
       try probe(bytes.span.bytes, value, self, probed)
       return try probed.occurredAt().map { Timestamp($0) } ?? entry.timestamp
     } catch {
-      // A head that cannot be decoded is ordered by its record's timestamp.
-      return entry.timestamp
+      // A head that cannot be decoded has no time: it is the next, and moves no clock.
+      return nil
     }
   }
 

@@ -5,8 +5,8 @@ protocol SourceOperator: AnyObject {
   var topic: String { get }
   var policies: SourcePolicies { get }
   var seenIDs: SeenIDRetention { get }
-  /// The time that drives stream time and the merge rule, without processing the record; the
-  /// record's timestamp where the envelope cannot be read.
+  /// The time that drives stream time and the merge rule, without processing the record; `nil`
+  /// where it cannot be decoded.
   func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp?
   /// Processes the record that `context` points at, once `admit` has let its event in.
   ///

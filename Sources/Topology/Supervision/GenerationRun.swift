@@ -17,8 +17,8 @@ package struct RunOptions: Sendable {
   package var limitsByPartition: [TopicPartition: Offset] = [:]
   /// Where fresh tasks begin; a partition not named begins at the log's start.
   package var start: [TopicPartition: Offset] = [:]
-  /// Journal entries to follow instead of deciding; a task not named decides.
-  package var replay: [TaskName: [[UInt8]]] = [:]
+  /// Journals to follow instead of deciding; a task not named decides.
+  package var replay: [TaskName: FollowedJournal] = [:]
   /// Goes on although records that the state needs are gone; the state remembers that it lacks them.
   package var allowTruncated = false
   package var storeOptions = Environment.Options()
@@ -111,7 +111,7 @@ package final class GenerationRun {
   }
 
   /// Sets where an input begins and ends, and compares its position with the log.
-  private func prepare(_ input: TaskInput, of task: StreamTask) throws {
+  private func prepare(_ input: LogInput, of task: StreamTask) throws {
     let offsets = try log.offsets(of: input.topicPartition)
     input.limit = options.limitsByPartition[input.topicPartition]
     if input.last == nil, input.position == 0 {
@@ -128,10 +128,11 @@ package final class GenerationRun {
     if let last = input.last, offsets.lowerBound > last.offset {
       // Only later records remain: nothing says that the log is another, nothing that it is not.
       task.counters[.unverified] += 1
-      input.skip(to: offsets.lowerBound)
-    } else if offsets.lowerBound > input.position {
-      input.skip(to: offsets.lowerBound)
+    } else if offsets.lowerBound <= input.position {
+      return
     }
+    if offsets.lowerBound > input.position { task.abandonReplay() }
+    input.skip(to: offsets.lowerBound)
   }
 
   /// Runs on the calling thread and those it needs until ``stop()`` or until every task reached
@@ -174,6 +175,7 @@ package final class GenerationRun {
     fetch.stop()
     reading.join()
     if let failure = shared.failure { throw failure }
+    if !shared.isStopped { for task in tasks { try task.finishReplay() } }
   }
 
   /// What a publisher does about a log that cannot be reached: says so once, and waits.

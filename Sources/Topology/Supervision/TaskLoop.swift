@@ -68,8 +68,7 @@ package final class TaskLoop {
   var pause: Duration {
     let longest = Duration.milliseconds(200)
     guard let until = driven.compactMap(\.task.waitsUntil).min() else { return longest }
-    let left = Duration.milliseconds(until.milliseconds - clock.now().milliseconds)
-    return max(.zero, min(left, longest))
+    return max(.zero, min(until - clock.monotonicNow(), longest))
   }
 
   /// Commits what is open and sends what is due.

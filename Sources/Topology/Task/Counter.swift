@@ -5,7 +5,7 @@
 public enum Counter: Int, CaseIterable, Sendable {
   case consumed, applied, duplicate, late, ignored, filtered, held, deadLettered
   // Beside the sum.
-  case retried, unverified, firings
+  case retried, unverified, firings, ahead
   // Labels of fates: parts of the ones above.
   case duplicateConflict
   case deadLetteredDecode, deadLetteredUnknownType, deadLetteredUnknownVersion

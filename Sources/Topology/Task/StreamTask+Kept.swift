@@ -62,7 +62,7 @@ extension StreamTask {
     let result = try run(UnitOrigin(kind(entry), source: input.source, input: input))
     forget(entry)
     count(result)
-    endUnit()
+    try endUnit()
     return result
   }
 
@@ -86,9 +86,11 @@ extension StreamTask {
     do {
       return try body()
     } catch let error as TaskError where error.code == .sourceRemoved || error.code == .stopped {
+      dropUnit()
       throw error
     } catch let error as TaskError where error.code == .recordFailed {
       // It stays as it was: nobody is stopped by a try that somebody asked for.
+      dropUnit()
       throw error
     } catch {
       interval.close(error)
@@ -107,9 +109,13 @@ extension StreamTask {
   package func retryDeadLetter(_ number: Int64, alone: Bool = true) throws -> Counter? {
     try decide {
       guard let entry = try kept.entry(number, in: state.deadLetters) else { return nil }
-      if entry.record.isFiring { return try fireAgain(entry) ? .firings : .deadLettered }
       if entry.record.reason == .conflict, !alone { return .deadLettered }
-      noteDecision(number)
+      try begin(.retry, entry)
+      if entry.record.isFiring {
+        if try fireAgain(entry) { return .firings }
+        try endUnit()
+        return .deadLettered
+      }
       let result = try resolve(entry) { .retried($0, alone: alone) }
       try follow(entry)
       return result.fate
@@ -122,6 +128,7 @@ extension StreamTask {
   package func skipDeadLetter(_ number: Int64) throws -> Bool {
     try decide {
       guard let entry = try kept.entry(number, in: state.deadLetters) else { return false }
+      try begin(.skip, entry)
       try kept.remove(entry)
       if !entry.record.isFiring {
         context.load(entry.record.record)
@@ -135,7 +142,7 @@ extension StreamTask {
         counters[.deadLetteredSkipped] += 1
       }
       context.createdRows.removeAll(keepingCapacity: true)
-      endUnit()
+      try endUnit()
       try follow(entry)
       return true
     }
@@ -147,12 +154,13 @@ extension StreamTask {
   package func releaseHeld(_ number: Int64) throws -> Counter? {
     try decide {
       guard let entry = try kept.entry(number, in: state.held) else { return nil }
+      try begin(.release, entry)
       if entry.record.why == .parked {
         guard let bar = try kept.bar(of: entry.record.order) else {
           cascade.add(entry.record.order)
+          try endUnit()
           return .held
         }
-        noteDecision(bar.number)
         try resolve(bar) { .retried($0, alone: true) }
         try follow(bar)
         return .held
@@ -165,16 +173,46 @@ extension StreamTask {
 
   // MARK: Journal
 
-  private func noteDecision(_ number: Int64) {
-    journal.record(.deadLetterRetried(number: number, positions: inputs.map(\.recordPosition)))
+  private func begin(_ kind: Decision.Kind, _ entry: KeptEntry) throws {
+    try begin(
+      .decided(.decision(Decision(kind, entry.record.unitName), entry: entry.number)))
   }
 
-  /// Carries out the next decision where the journal says that it was made.
-  ///
-  /// - Returns: whether there was one.
-  func replayDecision() throws -> Bool {
-    guard let number = journal.replayedDeadLetter(at: inputs) else { return false }
-    _ = try retryDeadLetter(number)
-    return true
+  /// Carries out what the journal says that an operator of the process decided.
+  func follow(_ decision: Decision, entry number: Int64) throws {
+    let store = decision.kind == .release ? state.held : state.deadLetters
+    guard let entry = try kept.entry(number, in: store), entry.record.unitName == decision.unit
+    else {
+      throw TaskError(
+        .diverged, nil, nil,
+        "the journal has a decision about \(decision.unit), which is not kept; check that --log is "
+          + "the log that the state was built from, or rebuild without the journal by `rewind --to "
+          + "earliest --from-empty`")
+    }
+    switch decision.kind {
+    case .retry: _ = try retryDeadLetter(number)
+    case .skip: _ = try skipDeadLetter(number)
+    case .release: _ = try releaseHeld(number)
+    case .outboxSkip: throw Self.unknown(.decision(decision, entry: number))
+    }
+  }
+
+  /// The journal has an entry of a kind that no task of this version writes.
+  static func unknown(_ content: JournalEntry.Content) -> TaskError {
+    TaskError(
+      .diverged, nil, nil,
+      "the journal has an entry that this version cannot follow: \(content); use the version that "
+        + "wrote it")
+  }
+}
+
+extension KeptRecord {
+  /// Names the unit that it was kept of, for the journal.
+  var unitName: UnitName {
+    guard isFiring else { return .record(record.topicPartition, record.offset) }
+    let key = record.key ?? []
+    return .derived(
+      Hash128.derived(
+        from: Hash128(key.span.bytes), "\(operatorName)/\(record.timestamp?.milliseconds ?? 0)"))
   }
 }

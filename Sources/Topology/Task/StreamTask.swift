@@ -15,7 +15,7 @@ package final class StreamTask {
   let context: RecordContext
   let counters = TaskCounters()
   let interval: TaskInterval
-  let inputs: [TaskInput]
+  let inputs: [LogInput]
   /// How the records of each input are run.
   private let origins: [UnitOrigin]
   let kept: KeptRecords
@@ -25,8 +25,11 @@ package final class StreamTask {
   let timers: TaskTimers
   let log: @Sendable (String) -> Void
   let retryWait: (Duration) -> Bool
-  private var merge: MergeRule
-  private let absentSlot: Int
+  private var order: UnitOrder
+  /// What the running unit began by; `nil` for one that another brought with it.
+  private var running: UnitOrder.Step?
+  /// What its records wait for, as last looked.
+  private var waiting = UnitOrder.Step.rest
   /// The batch that the context has loaded: input and number.
   @exclusivity(unchecked) private var loaded = (order: -1, number: -1)
   private var duplicatesNoted = 0
@@ -37,12 +40,12 @@ package final class StreamTask {
 
   /// - Parameters:
   ///   - state: opened, without an interval.
-  ///   - replay: journal entries to follow instead of deciding.
+  ///   - replay: a journal to follow instead of deciding.
   ///   - clock: tells how long inputs are idle.
   ///   - retryWait: waits before a further try; says whether to go on, and not to stop.
   package init(
     _ topology: Topology, _ subTopology: SubTopology, partition: Int, state: TaskState,
-    replay: [[UInt8]]? = nil, clock: any WallClock, retryWait: @escaping (Duration) -> Bool,
+    replay: FollowedJournal? = nil, clock: any WallClock, retryWait: @escaping (Duration) -> Bool,
     log: @escaping @Sendable (String) -> Void
   ) throws {
     self.topology = topology
@@ -68,22 +71,30 @@ package final class StreamTask {
     }
     for id in subTopology.nodes.reversed() { topology.nodes[id].assemble(assembly) }
     interval = TaskInterval(state, counters)
-    absentSlot = state.words.register("merge/absent")
     inputs = try subTopology.topics.enumerated().map { order, topic in
       guard let source = assembly.sources[topic] else {
         preconditionFailure("source '\(topic)' was not assembled")
       }
-      return try TaskInput(
+      return try LogInput(
         TopicPartition(topic, partition), source: source, order: order,
-        idle: topology.idle(of: topic) ?? .zero, words: state.words)
+        idle: topology.idle(of: topic) ?? .zero, clock: clock, words: state.words)
     }
     origins = inputs.map { UnitOrigin(.record, source: $0.source, input: $0) }
     if let source = inputs.first?.source { state.seenIDs.retention = source.seenIDs.stored }
     kept = KeptRecords(state)
-    journal = TaskJournal(state.journal, replay: try replay?.map(TaskJournal.decode))
-    merge = MergeRule(journal: journal, clock: clock)
-    merge.restore(absent: UInt64(bitPattern: state.words[absentSlot]))
-    for input in inputs { input.restore() }
+    for input in inputs {
+      input.restore()
+      input.isReplayed = replay != nil
+    }
+    let units = interval.unitNumber
+    journal = TaskJournal(
+      at: units,
+      replay: try replay.map { [inputs] replay in
+        try JournalReplay(
+          ListedJournal(replay.entries), from: units, to: replay.units, inputs: inputs.map(\.name))
+      }
+    ) { [journal = state.journal] bytes in _ = journal.append(bytes.span.bytes) }
+    order = UnitOrder(inputs, journal: journal, clock: clock)
     try timers.refresh()
     context.hasHeldRecords = kept.hasHeld
     for key in try kept.marked() { cascade.add(key) }
@@ -98,7 +109,8 @@ package final class StreamTask {
       preconditionFailure("\(batch.topicPartition) is no input of this task")
     }
     let before = input.position
-    input.offer(try ResumeCheck.verified(batch, for: input, counters: counters, topology))
+    input.offer(try ResumeCheck.verified(batch, for: input, counters: counters))
+    order.refresh(input.order)
     if input.position != before { interval.touch() }
   }
 
@@ -111,7 +123,9 @@ package final class StreamTask {
   }
 
   /// Until when its records wait for those of an idle topic, as last looked; `nil` if they do not.
-  package var waitsUntil: Timestamp? { merge.waitsUntil }
+  package var waitsUntil: MonotonicTime? {
+    if case .wait(let until) = waiting { until } else { nil }
+  }
 
   /// Runs up to `limit` units: records, and what follows from them.
   ///
@@ -126,9 +140,11 @@ package final class StreamTask {
       while done < limit, try step() { done += 1 }
       return done
     } catch let error as TaskError where error.code == .stopped {
+      dropUnit()
       return done
     } catch let error as TaskError where error.code == .recordFailed {
       // What came before the record is whole; the position stays before it, not before its interval.
+      dropUnit()
       try commit()
       interval.close(error)
       throw error
@@ -142,28 +158,59 @@ package final class StreamTask {
   ///
   /// - Returns: whether there was one.
   private func step() throws -> Bool {
+    // Somebody may have decided something while kept records were gone through.
+    if journal.replay != nil, let content = try journal.replayed().first(where: \.beginsUnit) {
+      if case .decision(let decision, let entry) = content {
+        try follow(decision, entry: entry)
+        return true
+      }
+    }
     if let key = cascade.first {
       try goThrough(key)
       return true
     }
-    if journal.isReplaying, try replayDecision() { return true }
-    if try fireNext(upTo: timers.clock) { return true }
-    guard let input = try nextInput() else { return false }
-    // What is due before the record has gone when it is taken.
-    if timers.hasAny, let time = input.headTime, try fireNext(upTo: time) { return true }
-    try take(from: input)
+    let step = try order.next(due: timers.earliest, streamTime: timers.clock)
+    waiting = step
+    switch step {
+    case .wait, .rest: return false
+    case .fire(let due, _): try fire(step, due: due)
+    case .take(let input, _):
+      try begin(step)
+      try take(from: inputs[input])
+    case .decided(let content): throw Self.unknown(content)
+    }
     return true
   }
 
-  private func nextInput() throws -> TaskInput? {
-    if inputs.count == 1 { return inputs[0].hasRecord ? inputs[0] : nil }
+  /// Begins a unit that is not brought by another.
+  func begin(_ step: UnitOrder.Step) throws {
     try interval.open()
-    defer { state.commitUnit() }
-    return try merge.next(inputs)
+    try order.begin(step)
+    running = step
   }
 
-  private func take(from input: TaskInput) throws {
-    try interval.open()
+  /// The unit that was begun is left untaken.
+  func dropUnit() {
+    journal.dropUnit()
+    running = nil
+  }
+
+  /// Ends a replay that has come to its limit.
+  ///
+  /// - Throws: ``TaskError`` with `.diverged` where the journal was not followed to its end.
+  package func finishReplay() throws {
+    guard journal.replay != nil else { return }
+    try order.finishReplay()
+    for input in inputs { input.isReplayed = false }
+  }
+
+  /// Decides itself instead of following a journal: records that it was written with are gone.
+  package func abandonReplay() {
+    order.abandonReplay()
+    for input in inputs { input.isReplayed = false }
+  }
+
+  private func take(from input: LogInput) throws {
     if loaded.order != input.order || loaded.number != input.batchNumber {
       context.load(input.batch)
       loaded = (input.order, input.batchNumber)
@@ -171,14 +218,14 @@ package final class StreamTask {
     context.select(input.cursor)
     context.streamTime = timers.clock
     let entry = context.entry
-    let last = TaskInput.LastRecord(
+    let last = LogInput.LastRecord(
       offset: entry.offset, timestamp: entry.timestamp, valueHash: context.valueHash)
     let result = try run(origins[input.order])
     count(result)
     counters[.consumed] += 1
     input.remember(last)
     input.advance()
-    endUnit()
+    try endUnit()
     if !context.createdRows.isEmpty || mayFreeNumbers(result) { cascade.add(context.order) }
   }
 
@@ -199,7 +246,13 @@ package final class StreamTask {
   }
 
   /// The unit is whole.
-  func endUnit() {
+  func endUnit() throws {
+    if let step = running {
+      running = nil
+      try order.end(step)
+    } else {
+      try order.endUnit()
+    }
     interval.keepUnit()
     context.hasHeldRecords = kept.hasHeld
   }
@@ -212,11 +265,12 @@ package final class StreamTask {
   /// - Throws: whatever went wrong; the task is then closed.
   @discardableResult
   package func commit() throws -> Bool {
-    try interval.commit {
-      state.words[absentSlot] = Int64(bitPattern: merge.absent)
+    let committed = try interval.commit {
       for input in inputs { input.save() }
       try kept.mark(cascade.keys)
     }
+    if committed { journal.commit() }
+    return committed
   }
 
   /// Units since the last commit.
@@ -245,5 +299,16 @@ package final class StreamTask {
     let more = duplicatesNoted == 10 ? "; from now on every 1,000th is named, all are counted" : ""
     log(
       "duplicate event '\(context.eventID)' at \(context.topicPartition)@\(context.offset)\(more)")
+  }
+}
+
+/// A journal that a task follows instead of deciding, and how many units the state has that wrote it.
+package struct FollowedJournal: Sendable {
+  package let entries: [[UInt8]]
+  package let units: Int64
+
+  package init(_ entries: [[UInt8]], units: Int64) {
+    self.entries = entries
+    self.units = units
   }
 }

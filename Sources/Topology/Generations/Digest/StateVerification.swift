@@ -75,7 +75,8 @@ package struct StateVerification {
       let progress = TaskProgress(words: try copy.read { try $0.words() })
       options.limitsByPartition.merge(progress.positions) { $1 }
       options.start.merge(progress.starts) { $1 }
-      options.replay[TaskName(copy.identity)] = try copy.read { try $0.journal() }
+      options.replay[TaskName(copy.identity)] = FollowedJournal(
+        try copy.read { try $0.journal() }, units: progress.units)
     }
     try checkLog(options.start)
     let run = GenerationRun(

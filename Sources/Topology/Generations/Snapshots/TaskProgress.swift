@@ -9,6 +9,8 @@ package struct TaskProgress: Hashable, Sendable {
   package private(set) var starts: [TopicPartition: Offset] = [:]
   /// Up to where records are missing in the middle, because the log had removed them.
   package private(set) var gaps: [TopicPartition: Offset] = [:]
+  /// How many units it ran since it was begun.
+  package private(set) var units: Int64 = 0
   /// The fates of all records, by counter: they change with the state where no position does.
   private var fates: [String: Int64] = [:]
 
@@ -20,6 +22,8 @@ package struct TaskProgress: Hashable, Sendable {
         starts[partition] = value
       } else if let partition = Self.partition(name, "gap/"), value > 0 {
         gaps[partition] = value
+      } else if name == "units" {
+        units = value
       } else if name.hasPrefix("count/"), name != "count/\(Counter.unverified)" {
         fates[name] = value
       }

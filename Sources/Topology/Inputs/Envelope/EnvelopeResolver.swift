@@ -49,7 +49,6 @@ final class EnvelopeResolver {
     sequenceNumber = compile(envelope.sequenceNumber)
     occurredAt = compile(envelope.occurredAt)
     correlationID = compile(envelope.correlationID)
-    precondition(headerNames.count <= HeaderRanges.countMax, "an envelope reads at most 16 headers")
   }
 
   private func slot(_ path: [String]) -> Int {
@@ -95,7 +94,7 @@ final class EnvelopeResolver {
   ) throws {
     let entry = context.entry
     let value = entry.value ?? 0..<0
-    var found = HeaderRanges()
+    var found = HeaderRanges(count: headerNames.count)
     if !entry.headers.isEmpty, !headerNames.isEmpty {
       findHeaders(bytes, entry.headers, &found)
     }
@@ -111,7 +110,9 @@ final class EnvelopeResolver {
           switch slot.kind {
           case .absent, .null: continue
           case .string where slot.hasEscapes:
-            context.compose(field, strip(rule, text(slot)))
+            let text = strip(rule, text(slot))
+            if text.isEmpty, field == .eventID { continue }
+            context.compose(field, text)
             return .composed
           case .string, .number:
             range = FieldRange(
@@ -122,6 +123,8 @@ final class EnvelopeResolver {
         }
         if range.isAbsent { continue }
         if rule.prefix >= 0 { range = strip(rule, range, bytes) }
+        // An id of no bytes is no id.
+        if range.isEmpty, field == .eventID { continue }
         return range
       }
       return .absent
@@ -154,7 +157,7 @@ final class EnvelopeResolver {
     let record = context.batch.bytes
     let bytes = record.span.bytes
     let entry = context.entry
-    var found = HeaderRanges()
+    var found = HeaderRanges(count: headerNames.count)
     if !entry.headers.isEmpty { findHeaders(bytes, entry.headers, &found) }
     var id = FieldRange.absent
     for rule in eventID where id.isAbsent {
@@ -164,6 +167,7 @@ final class EnvelopeResolver {
       case .slot, .aggregateSequence, .position: continue
       }
       if !id.isAbsent, rule.prefix >= 0 { id = strip(rule, id, bytes) }
+      if id.isEmpty { id = .absent }
     }
     context.envelope.eventID = id
     context.sequenceNumber = nil
@@ -198,8 +202,9 @@ final class EnvelopeResolver {
     return value
   }
 
-  /// The id by the first rule that yields one: a field, `aggregateId:sequenceNumber`, or the
-  /// record's position, which needs no place among the seen ids.
+  /// The id by the first rule that yields one: a field; `aggregateId:sequenceNumber`, with
+  /// `aggregateType/` before it where the event has one; or the record's position, which needs no
+  /// place among the seen ids.
   private func identify(_ context: RecordContext, _ id: FieldRange, _ bytes: RawSpan) {
     context.hasDurableID = true
     context.isIdentified = true
@@ -209,9 +214,12 @@ final class EnvelopeResolver {
     }
     if id.isAbsent {
       if eventID.contains(where: { $0.place == .aggregateSequence }),
-        let number = context.sequenceNumber, let aggregate = context.aggregateID
+        let number = context.sequenceNumber, let aggregate = context.aggregateID,
+        !aggregate.isEmpty
       {
-        context.compose(.eventID, "\(aggregate):\(number)")
+        // Two kinds of aggregates may number alike.
+        let type = context.aggregateType.flatMap { $0.isEmpty ? nil : "\($0)/" } ?? ""
+        context.compose(.eventID, "\(type)\(aggregate):\(number)")
         context.envelope.eventID = .composed
         context.hasComposedID = true
       } else {

@@ -29,6 +29,8 @@ struct FieldRange: Hashable {
 
   var isAbsent: Bool { count == -1 }
   var isComposed: Bool { count == -2 }
+  /// It stands in the record, and is no bytes.
+  var isEmpty: Bool { count == 0 }
 
   /// `nil` where nothing stands in the record.
   var range: Range<Int>? { count < 0 ? nil : Int(start)..<Int(start) + Int(count) }
@@ -45,14 +47,27 @@ struct ResolvedEnvelope {
   var payload = FieldRange.absent
 }
 
-/// Values of the headers an envelope reads, on the stack.
+/// Values of the headers an envelope reads: of the first 16 on the stack, of more on the heap.
 struct HeaderRanges {
-  static let countMax = 16
+  private static let stackCount = 16
   private var ranges = InlineArray<16, FieldRange>(repeating: .absent)
+  private var more: [FieldRange] = []
+
+  init(count: Int) {
+    if count > Self.stackCount {
+      more = Array(repeating: .absent, count: count - Self.stackCount)
+    }
+  }
 
   subscript(index: Int) -> FieldRange {
-    get { ranges[index] }
-    set { ranges[index] = newValue }
+    get { index < Self.stackCount ? ranges[index] : more[index - Self.stackCount] }
+    set {
+      if index < Self.stackCount {
+        ranges[index] = newValue
+      } else {
+        more[index - Self.stackCount] = newValue
+      }
+    }
   }
 }
 

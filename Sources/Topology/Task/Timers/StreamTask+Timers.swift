@@ -2,15 +2,12 @@ import StateStore
 import StreamCore
 
 extension StreamTask {
-  /// Fires the first timer that is due at or before a time, as a unit of its own: at its due time,
-  /// or at the clock, where that is later.
-  ///
-  /// - Returns: whether there was one.
-  func fireNext(upTo time: Timestamp?) throws -> Bool {
-    guard let timer = try timers.due(upTo: time) else { return false }
-    try interval.open()
+  /// Fires the first timer that is due, as a unit of its own: at its due time, or at the clock, where
+  /// that is later. What was due may have been cancelled meanwhile.
+  func fire(_ step: UnitOrder.Step, due: Timestamp) throws {
+    guard let timer = try timers.due(upTo: due) else { return }
+    try begin(step)
     _ = try fire(timer, resolving: nil)
-    return true
   }
 
   /// Fires the timer of a dead letter again; a firing has no fate.
@@ -32,7 +29,7 @@ extension StreamTask {
     var attempts = 1
     while true {
       let time = max(timer.time, timers.clock ?? timer.time)
-      timers.advance(to: time)
+      timers.advance(to: OrderTime(time))
       context.beginFiring(of: timer, input: inputs[0].topicPartition)
       context.policies = timers.policies(of: timer)
       context.streamTime = time
@@ -40,7 +37,7 @@ extension StreamTask {
       do {
         if let entry { try kept.remove(entry) } else { try timers.delete(timer) }
         try timers.fire(timer, at: time)
-        finish()
+        try finish()
         return true
       } catch let failure as ProcessingFailure {
         interval.dropUnit()
@@ -52,17 +49,17 @@ extension StreamTask {
         }
         // One that is tried again in vain stays as it was.
         guard entry == nil else { return false }
-        timers.advance(to: time)
+        timers.advance(to: OrderTime(time))
         try bury(failure, of: timer)
-        finish()
+        try finish()
         return false
       }
     }
   }
 
-  private func finish() {
+  private func finish() throws {
     counters[.firings] += 1
-    endUnit()
+    try endUnit()
     if !context.createdRows.isEmpty, let key = context.waitingKey {
       for input in inputs {
         cascade.add(KeptKey(topic: input.topicPartition.topic, key: Array(key)))

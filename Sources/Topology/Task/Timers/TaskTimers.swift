@@ -7,18 +7,16 @@ final class TaskTimers {
   private var operators: [String: any TimerOperator] = [:]
   /// Operators in the order of `describe`: of timers due at one time the first of them goes first.
   private let order: [String]
-  private let words: Words
-  private let timeSlot: Int
+  private let clockWords: TaskClockWords
   /// No timer is due before it; `nil` where there is none.
-  @exclusivity(unchecked) private var earliest: Timestamp?
+  @exclusivity(unchecked) private(set) var earliest: Timestamp?
   /// The time that a firing goes at: it may set timers for later times alone.
   private var firingTime: Timestamp?
 
   init(_ timers: Timers, words: Words, order: [String]) throws(StoreError) {
     self.timers = timers
-    self.words = words
     self.order = order
-    timeSlot = words.register("time/task", initial: .min)
+    clockWords = TaskClockWords(words)
   }
 
   func add(_ target: any TimerOperator, named name: String) { operators[name] = target }
@@ -28,20 +26,17 @@ final class TaskTimers {
   // MARK: Clock
 
   /// The task's stream time; `nil` before its first record.
-  var clock: Timestamp? {
-    let time = words[timeSlot]
-    return time == .min ? nil : Timestamp(milliseconds: time)
-  }
+  var clock: Timestamp? { clockWords.clock.time }
 
-  /// Moves the clock forward, never back.
-  func advance(to time: Timestamp) {
-    if time.milliseconds > words[timeSlot] { words[timeSlot] = time.milliseconds }
+  /// Moves the clock forward, never back; what a unit did is taken back with it.
+  func advance(to time: OrderTime) {
+    var clock = clockWords.clock
+    guard OrderTime(clock.time) < time else { return }
+    clock.advance(to: time)
+    clockWords.save(clock)
   }
 
   // MARK: Timers
-
-  /// Whether any timer is set.
-  var hasAny: Bool { earliest != nil }
 
   /// Reads when the next timer is due.
   func refresh() throws {

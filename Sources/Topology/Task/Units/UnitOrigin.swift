@@ -19,9 +19,9 @@ final class UnitOrigin {
 
   let kind: Kind
   let source: any SourceOperator
-  let input: TaskInput
+  let input: LogInput
 
-  init(_ kind: Kind, source: any SourceOperator, input: TaskInput) {
+  init(_ kind: Kind, source: any SourceOperator, input: LogInput) {
     self.kind = kind
     self.source = source
     self.input = input

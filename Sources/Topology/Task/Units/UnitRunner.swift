@@ -15,7 +15,7 @@ extension StreamTask {
       do {
         sequences.beginUnit()
         let result = try goThrough(origin)
-        if attempts > 1 || journal.isReplaying { recordRetry(attempts, succeeded: true) }
+        if attempts > 1 { try recordRetry(attempts, succeeded: true) }
         return result
       } catch let failure as ProcessingFailure {
         interval.dropUnit()
@@ -26,14 +26,14 @@ extension StreamTask {
         }
         if failure.verdict == nil {
           let policy = origin.source.policies.policy(of: failure.stage)
-          let replayed = journal.replayedAttempts(context.topicPartition, context.offset)
+          let replayed = try replayedAttempts()
           if attempts < replayed ?? (policy.retries + 1) {
             try waitForRetry(policy.backoff)
             attempts += 1
             continue
           }
         }
-        if attempts > 1 || journal.isReplaying { recordRetry(attempts, succeeded: false) }
+        if attempts > 1 { try recordRetry(attempts, succeeded: false) }
         return try settle(failure, action, attempts, origin)
       }
     }
@@ -42,9 +42,15 @@ extension StreamTask {
   private func goThrough(_ origin: UnitOrigin) throws -> UnitResult {
     var admission: Admission?
     context.keysByAggregate = origin.source.policies.nullKey == .warn
+    if origin.isRecord { advanceStreamTime(origin.input) }
     do {
+      if origin.isRecord, case .outsideCalendar(let time) = origin.input.headTime {
+        throw ProcessingFailure(
+          .decode, .decode,
+          "its time, \(time.milliseconds) ms since 1970, is not within the years 0000 to 9999")
+      }
       try origin.source.process(context) {
-        if origin.isRecord { advanceStreamTime() }
+        if origin.isRecord { setEngineTime(origin.input) }
         let answer = try admit(origin)
         admission = answer
         return answer == .processed
@@ -62,7 +68,7 @@ extension StreamTask {
   /// A wait closes the interval before it, so that nobody waits for what is done.
   private func waitForRetry(_ backoff: Duration) throws {
     retried += 1
-    if backoff > .zero, !journal.isReplaying {
+    if backoff > .zero, journal.replay == nil {
       try commit()
       guard retryWait(backoff) else {
         throw TaskError(
@@ -74,19 +80,34 @@ extension StreamTask {
     context.restart()
   }
 
-  private func recordRetry(_ attempts: Int, succeeded: Bool) {
-    let attempts = journal.replayedAttempts(context.topicPartition, context.offset) ?? attempts
-    guard attempts > 1 else { return }
-    journal.record(
-      .retried(context.topicPartition, context.offset, attempts: attempts, succeeded: succeeded))
+  private func recordRetry(_ attempts: Int, succeeded: Bool) throws {
+    try journal.follow(.retried(unitName, attempts: attempts, succeeded: succeeded))
   }
 
+  /// How often the journal says that the running record was tried.
+  private func replayedAttempts() throws -> Int? {
+    for case .retried(unitName, let attempts, _) in try journal.replayed() { return attempts }
+    return nil
+  }
+
+  private var unitName: UnitName { .record(context.topicPartition, context.offset) }
+
   /// Each record that is taken moves the task's clock, whatever becomes of it.
-  private func advanceStreamTime() {
-    guard context.timestamp.milliseconds != .min else { return }
-    context.orderTime = context.timestamp
-    timers.advance(to: context.timestamp)
+  private func advanceStreamTime(_ input: LogInput) {
+    let time = input.headTime.order
+    context.orderTime = time.timestamp
+    timers.advance(to: time)
     context.streamTime = timers.clock
+  }
+
+  /// A record that is ahead of the log's clock is processed at stream time.
+  private func setEngineTime(_ input: LogInput) {
+    guard case .ahead(let time, let logTime) = input.headTime else { return }
+    counters.count(.ahead)
+    log(
+      "the event at \(context.topicPartition)@\(context.offset) is of \(time), which lies too far "
+        + "after \(logTime), when the log took it: it is processed at the stream's time")
+    context.timestamp = timers.clock ?? logTime
   }
 
   // MARK: Admission
@@ -257,7 +278,7 @@ extension StreamTask {
 
   /// A unit that was taken back is taken all the same: the clock has moved.
   private func retake(_ origin: UnitOrigin) {
-    if origin.isRecord, let time = context.orderTime { timers.advance(to: time) }
+    if origin.isRecord { timers.advance(to: OrderTime(context.orderTime)) }
   }
 
   private func keptRecord(

@@ -1,33 +1,35 @@
 import StateStore
 import StreamCore
 
-/// One partition that a task reads: its position and what is buffered of it.
+/// A partition of a log that a task reads: its position and what is buffered of it.
 ///
 /// What is looked at for each record is not checked at run time for overlapping accesses: an input
 /// belongs to its task's thread, and nothing here calls back while a variable is changed.
-final class TaskInput {
+final class LogInput: InputPort {
   let topicPartition: TopicPartition
+  let name: String
   let source: any SourceOperator
   /// Its place in the merge rule, by declaration of the sources.
   let order: Int
   /// How long it is waited for at its end.
   private let idle: Duration
-  /// When it was first found at its end since its last record.
-  private var idleSince: Timestamp?
-  /// The next offset to process.
+  private let clock: any MonotonicClock
+  /// When it was found at its end since its last record.
+  private var idleSince: MonotonicTime?
+  /// Where the next fetch begins: behind the last record taken, and past control records, aborted
+  /// transactions and compacted offsets behind that.
   @exclusivity(unchecked) var position: Offset
   /// The log's read-committed end as asked after the last fetch; `nil` while unknown.
   var endOffset: Offset?
-  /// Highest event time so far; `nil` before the first record.
-  @exclusivity(unchecked) var streamTime: Timestamp?
   /// The last record consumed: compared with the log's when reading resumes.
   @exclusivity(unchecked) var last: LastRecord?
+  @exclusivity(unchecked) var lastUnit: Int64?
   /// The record before the position has not been compared yet.
   var awaitsCheck: Bool
 
   /// Where the last fetch ended: past what lies behind the last buffered record, too.
   private var fetched: Offset = 0
-  private var knownHead: (batch: Int, cursor: Int, time: Timestamp?) = (-1, -1, nil)
+  private var knownHead: (batch: Int, cursor: Int, time: JudgedTime) = (-1, -1, .none)
   @exclusivity(unchecked) private var batches: [RecordBatch] = []
   @exclusivity(unchecked) private var head = 0
   /// The next record in the first batch.
@@ -48,26 +50,30 @@ final class TaskInput {
   private(set) var gap: Offset = 0
   private let startSlot: Int
   private let gapSlot: Int
-  private let slots: (position: Int, time: Int, lastOffset: Int, lastTime: Int, lastHash: Int)
+  private let unitSlot: Int
+  private let slots: (position: Int, lastOffset: Int, lastTime: Int, lastHash: Int)
 
   init(
     _ topicPartition: TopicPartition, source: any SourceOperator, order: Int, idle: Duration,
-    words: Words
+    clock: any MonotonicClock, words: Words
   ) throws(StoreError) {
     self.topicPartition = topicPartition
+    name = topicPartition.description
     self.source = source
     self.order = order
     self.idle = idle
+    self.clock = clock
     self.words = words
     func slot(_ name: String, _ initial: Int64) throws(StoreError) -> Int {
       words.register("\(name)/\(topicPartition)", initial: initial)
     }
     slots = (
-      try slot("position", 0), try slot("streamTime", .min), try slot("lastOffset", -1),
-      try slot("lastTimestamp", .min), try slot("lastHash", 0)
+      try slot("position", 0), try slot("lastOffset", -1), try slot("lastTimestamp", .min),
+      try slot("lastHash", 0)
     )
     startSlot = words.register("start/\(topicPartition)")
     gapSlot = words.register("gap/\(topicPartition)")
+    unitSlot = try slot("lastUnit", -1)
     position = 0
     awaitsCheck = false
   }
@@ -76,8 +82,7 @@ final class TaskInput {
   func restore() {
     position = words[slots.position]
     (start, gap) = (words[startSlot], words[gapSlot])
-    let time = words[slots.time]
-    streamTime = time == .min ? nil : Timestamp(milliseconds: time)
+    lastUnit = words[unitSlot] < 0 ? nil : words[unitSlot]
     let offset = words[slots.lastOffset]
     let lastTime = words[slots.lastTime]
     last =
@@ -97,7 +102,7 @@ final class TaskInput {
   func save() {
     words[slots.position] = position
     (words[startSlot], words[gapSlot]) = (start, gap)
-    words[slots.time] = streamTime?.milliseconds ?? .min
+    words[unitSlot] = lastUnit ?? -1
     guard let last else { return }
     words[slots.lastOffset] = last.offset
     words[slots.lastTime] = last.timestamp?.milliseconds ?? .min
@@ -106,10 +111,6 @@ final class TaskInput {
 
   /// Where reading resumes: at the last record consumed, so that it can be compared.
   var fetchPosition: Offset { awaitsCheck ? last?.offset ?? position : position }
-
-  /// The first offset that a next record may have, the same whatever hidden offsets the last fetch
-  /// passed: what the journal names places by.
-  var recordPosition: Offset { last.map { $0.offset + 1 } ?? 0 }
 
   /// Goes on where the log still has records; the last one consumed is no longer there.
   func skip(to offset: Offset) {
@@ -128,6 +129,8 @@ final class TaskInput {
 
   /// Records at or beyond it are not taken; `nil` takes all.
   @exclusivity(unchecked) var limit: Offset?
+  /// It follows another state: without its limit reached it is not at its end.
+  var isReplayed = false
 
   var hasRecord: Bool {
     guard head < batches.count else { return false }
@@ -145,49 +148,62 @@ final class TaskInput {
   var isAtEnd: Bool {
     if hasRecord { return false }
     if limit != nil, hasReachedLimit { return true }
-    return head == batches.count && endOffset.map { position >= $0 } == true
+    return !isReplayed && head == batches.count && endOffset.map { position >= $0 } == true
   }
 
-  /// All that is to be taken of it was taken.
-  var isAtLimit: Bool { limit != nil && !hasRecord && isAtEnd }
+  // MARK: For the merge rule
 
-  /// Until when it is waited for, of an input at its end; `nil` where it is not, or not any more.
-  ///
-  /// The time begins when it is first asked for, and anew with the next record.
-  func idleDeadline(_ clock: any WallClock) -> Timestamp? {
-    // Nothing more comes of one at its limit.
-    guard idle > .zero, !isAtLimit else { return nil }
-    let now = clock.now()
-    // A clock that was put back makes nobody wait longer.
-    let since = min(idleSince ?? now, now)
-    idleSince = since
-    let deadline = since + idle
-    return now < deadline ? deadline : nil
+  var standing: InputStanding {
+    if hasRecord { return .head(headTime.order) }
+    guard isAtEnd else { return .open(promise: nil) }
+    return .ended(reached: .none, waitedForUntil: idleSince.map { $0 + idle })
   }
 
-  var batch: RecordBatch { batches[head] }
-  /// Event time of the next record, found once a record.
-  var headTime: Timestamp? {
+  var headPosition: Int64 { batches[head].entries[cursor].offset }
+
+  /// What the next record's event time is to the engine, found once a record.
+  var headTime: JudgedTime {
     if knownHead.batch != batchNumber || knownHead.cursor != cursor {
-      knownHead = (batchNumber, cursor, source.eventTime(batches[head], cursor))
+      let time = JudgedTime(
+        source.eventTime(batches[head], cursor), logTime: batches[head].appendTime(of: cursor),
+        maxAhead: source.policies.maxAhead)
+      knownHead = (batchNumber, cursor, time)
     }
     return knownHead.time
   }
 
+  /// Begins the time for which it is waited for at its end, or ends it.
+  private func noteEnd() {
+    guard idle > .zero else { return }
+    // Nothing more comes of one at its limit.
+    guard isAtEnd, limit == nil else {
+      idleSince = nil
+      return
+    }
+    if idleSince == nil { idleSince = clock.monotonicNow() }
+  }
+
+  // MARK: Records
+
+  var batch: RecordBatch { batches[head] }
+
+  /// Takes what was fetched; records that are behind it already are dropped.
   func offer(_ batch: RecordBatch) {
     endOffset = batch.endOffset
+    let batch = batch.dropping(before: max(position, fetched))
     fetched = max(fetched, batch.nextOffset)
     if batch.count > 0 {
       batches.append(batch)
     } else if head == batches.count {
-      position = max(position, batch.nextOffset)
+      position = max(position, fetched)
     }
     if batch.count > 0, batches.count == head + 1 { batchNumber += 1 }
-    if !isAtEnd { idleSince = nil }
+    noteEnd()
   }
 
   /// Moves past the record at the cursor.
   func advance() {
+    idleSince = nil
     cursor += 1
     if cursor < batches[head].count {
       position = batches[head].entries[cursor - 1].offset + 1
@@ -205,7 +221,16 @@ final class TaskInput {
       batches.removeFirst(head)
       head = 0
     }
+    noteEnd()
   }
 
   func remember(_ record: LastRecord) { last = record }
+}
+
+extension RecordBatch {
+  /// The batch without its records before an offset.
+  func dropping(before offset: Offset) -> RecordBatch {
+    guard let first = entries.first, first.offset < offset else { return self }
+    return dropping(first: entries.firstIndex { $0.offset >= offset } ?? entries.count)
+  }
 }

@@ -1,0 +1,80 @@
+/// What a task decided besides taking records by the merge rule, by the numbers of the units that
+/// it belongs to, and the count of units itself.
+///
+/// What is noted of a unit is written at its end, with its effects: taking back a try of the unit
+/// takes back none of it. A replay of the same lineage follows another journal and writes what it
+/// follows, so that the state it makes has the journal it was made by.
+package final class TaskJournal {
+  private let append: ([UInt8]) -> Void
+  /// The number of the next unit, or of the one under way: how many ended since the state was
+  /// begun.
+  package private(set) var unit: Int64 = 0
+  private var noted: [JournalEntry.Content] = []
+  /// What is followed; `nil` for a task that decides.
+  package private(set) var replay: JournalReplay?
+
+  /// - Parameters:
+  ///   - unit: as of the last commit.
+  ///   - append: writes an entry with the unit's effects.
+  package init(at unit: Int64, replay: JournalReplay?, append: @escaping ([UInt8]) -> Void) {
+    self.unit = unit
+    self.replay = replay
+    self.append = append
+  }
+
+  /// Says something of the unit under way.
+  package func note(_ content: JournalEntry.Content) { noted.append(content) }
+
+  /// Follows what the journal says of the unit under way, and says it again.
+  ///
+  /// - Throws: ``TaskError`` with `.diverged`.
+  package func follow(_ content: JournalEntry.Content) throws {
+    try replay?.follow(content, at: unit)
+    note(content)
+  }
+
+  /// What a replay is still to follow in the unit under way.
+  ///
+  /// - Throws: ``TaskError`` with `.diverged`.
+  package func replayed() throws -> [JournalEntry.Content] { try replay?.contents(at: unit) ?? [] }
+
+  /// Ends the unit under way, with or without effects.
+  ///
+  /// - Throws: ``TaskError`` with `.diverged` where it was not what a replayed journal says.
+  package func endUnit() throws {
+    if let replay { noted += try replay.endUnit(unit) }
+    if !noted.isEmpty {
+      for content in noted { append(JournalEntry(unit, content).encoded()) }
+      noted.removeAll(keepingCapacity: true)
+    }
+    unit += 1
+  }
+
+  /// Forgets the unit under way: it was taken back and is not ended.
+  package func dropUnit() {
+    noted.removeAll(keepingCapacity: true)
+    replay?.dropUnit()
+  }
+
+  /// The units so far are committed.
+  package func commit() { replay?.commit() }
+
+  /// Goes back to the last commit.
+  package func restore(at unit: Int64) {
+    self.unit = unit
+    dropUnit()
+    replay?.restore()
+  }
+
+  /// Decides itself instead: units count otherwise than in the state that is followed, for an input
+  /// does not hold all that it held.
+  package func abandonReplay() { replay = nil }
+
+  /// Decides from here on.
+  ///
+  /// - Throws: ``TaskError`` with `.diverged` where a replay was not followed to its end.
+  package func finishReplay() throws {
+    try replay?.finish(at: unit)
+    replay = nil
+  }
+}

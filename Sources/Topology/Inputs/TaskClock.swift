@@ -1,0 +1,137 @@
+package import StateStore
+package import StreamCore
+
+/// A task's one stream time: lateness, window close, expiry and timers go by it.
+///
+/// Each record that is taken moves it forward to the time it was ordered by, before its unit and
+/// whatever becomes of it; so does each firing. A value, so that a unit that is left untaken, or an
+/// interval that is aborted, puts it back; durable with the interval.
+package struct TaskClock: Hashable, Sendable {
+  /// `nil` before anything had a time.
+  package private(set) var time: Timestamp?
+
+  package init(_ time: Timestamp? = nil) { self.time = time }
+
+  /// Moves it forward, never back; what has no time moves nothing.
+  package mutating func advance(to time: OrderTime) {
+    if OrderTime(self.time) < time { self.time = time.timestamp }
+  }
+
+  /// The time at which something due at `time` goes; the clock is then there.
+  package mutating func fire(due time: Timestamp) -> Timestamp {
+    advance(to: OrderTime(time))
+    return self.time ?? time
+  }
+}
+
+/// What an event's time is to the engine.
+package enum JudgedTime: Hashable, Sendable {
+  case time(Timestamp)
+  /// It could not be decoded, or there is none.
+  case none
+  /// It lies outside the years 0000 to 9999: the record cannot be decoded.
+  case outsideCalendar(Timestamp)
+  /// It lies more than `maxAhead` after the time the log took the record, as of a producer whose
+  /// clock is wrong: the record is processed at stream time and moves no clock.
+  case ahead(Timestamp, logTime: Timestamp)
+
+  /// - Parameters:
+  ///   - event: the event's own time.
+  ///   - logTime: when the log took the record; `nil` where it does not say.
+  ///   - maxAhead: `nil` judges none as ahead.
+  package init(_ event: Timestamp?, logTime: Timestamp?, maxAhead: Duration?) {
+    guard let event else {
+      self = .none
+      return
+    }
+    if !event.isOfCalendar {
+      self = .outsideCalendar(event)
+    } else if let logTime, let maxAhead, event > logTime + maxAhead {
+      self = .ahead(event, logTime: logTime)
+    } else {
+      self = .time(event)
+    }
+  }
+
+  /// What the merge rule orders it by.
+  package var order: OrderTime {
+    if case .time(let time) = self { OrderTime(time) } else { .none }
+  }
+
+  /// The time that windows, rows and results have of it.
+  ///
+  /// - Parameter streamTime: the task's, with this record taken.
+  /// - Returns: `nil` where there is none at all.
+  package func engineTime(_ streamTime: Timestamp?) -> Timestamp? {
+    switch self {
+    case .time(let time): time
+    case .none, .outsideCalendar: streamTime
+    case .ahead(_, let logTime): streamTime ?? logTime
+    }
+  }
+}
+
+/// Moves the stream time of a task on while nothing comes, where its topology declares it.
+///
+/// It goes on by the time that passed on the monotonic clock, never to the wall clock's time, and
+/// only while all inputs are known to be at their ends.
+package struct IdleAdvance {
+  private let after: Duration
+  private var since: MonotonicTime?
+
+  /// - Parameter after: how long nothing comes before time moves.
+  package init(after: Duration) { self.after = after }
+
+  /// Until when nothing is due by it; `nil` where it never is.
+  ///
+  /// - Parameters:
+  ///   - isAtEnd: all inputs are at their ends, as an answer says that was asked for after the last
+  ///     fetch. While it is false no time counts.
+  ///   - due: what is due first.
+  /// - Returns: the stream time to go on to, which makes something due; `nil` where none is yet.
+  package mutating func next(
+    isAtEnd: Bool, streamTime: Timestamp?, due: Timestamp?, now: MonotonicTime
+  ) -> Timestamp? {
+    guard isAtEnd, let streamTime else {
+      since = nil
+      return nil
+    }
+    let start = since ?? now
+    since = start
+    let waited = now - start
+    guard waited >= after, let due, due <= streamTime + waited else { return nil }
+    since = now
+    return min(streamTime + waited, .latest)
+  }
+
+  /// When to ask again, of a task for which nothing comes.
+  package func deadline(streamTime: Timestamp?, due: Timestamp?) -> MonotonicTime? {
+    guard let since, let streamTime, let due else { return nil }
+    return since + max(after, due - streamTime)
+  }
+}
+
+/// Where a task's clock lies between commits.
+package struct TaskClockWords {
+  private let words: Words
+  private let known: Int
+  private let milliseconds: Int
+
+  /// Outside a unit, as all words are registered.
+  package init(_ words: Words) {
+    self.words = words
+    known = words.register("clock.known")
+    milliseconds = words.register("clock")
+  }
+
+  /// As of the last commit.
+  package var clock: TaskClock {
+    TaskClock(words[known] == 0 ? nil : Timestamp(milliseconds: words[milliseconds]))
+  }
+
+  package func save(_ clock: TaskClock) {
+    guard let time = clock.time else { return }
+    words[known] = 1
+    words[milliseconds] = time.milliseconds
+  }
+}

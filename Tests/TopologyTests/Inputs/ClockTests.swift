@@ -1,0 +1,95 @@
+import StreamCore
+import Testing
+import Topology
+import TopologyTesting
+
+/// "One clock decides".
+@Suite("Task clock")
+struct ClockTests {
+  private static func time(_ milliseconds: Int64) -> Timestamp {
+    Timestamp(milliseconds: milliseconds)
+  }
+
+  @Test("no time lies below every timestamp and moves nothing")
+  func noTime() {
+    #expect(OrderTime.none < OrderTime(Self.time(.min)))
+    #expect(!(OrderTime.none < .none))
+    var clock = TaskClock()
+    clock.advance(to: .none)
+    #expect(clock.time == nil)
+    clock.advance(to: OrderTime(Self.time(-7)))
+    clock.advance(to: OrderTime(Self.time(-9)))
+    clock.advance(to: .none)
+    #expect(clock.time == Self.time(-7))
+    let firing = clock.fire(due: Self.time(-8))
+    #expect(firing == Self.time(-7))
+    let next = clock.fire(due: Self.time(3))
+    #expect(next == Self.time(3))
+  }
+
+  private static let day: Int64 = 86_400_000
+
+  /// The boundary of `maxAhead`, and times with which arithmetic would overflow.
+  @Test(
+    "an event more than maxAhead after its log's time has no time",
+    arguments: [
+      (day + 10, 10, JudgedTime.time(time(day + 10))),
+      (day + 11, 10, .ahead(time(day + 11), logTime: time(10))),
+      (0, .max, .time(time(0))), (0, .min, .ahead(time(0), logTime: time(.min))),
+      (.max, 10, .outsideCalendar(time(.max))), (.min, .min, .outsideCalendar(time(.min))),
+      (Timestamp.latest.milliseconds, .max, .time(.latest)),
+      (Timestamp.latest.milliseconds + 1, .max, .outsideCalendar(time(253_402_300_800_000))),
+      (Timestamp.earliest.milliseconds, 0, .time(.earliest)),
+      (Timestamp.earliest.milliseconds - 1, 0, .outsideCalendar(time(-62_167_219_200_001))),
+    ] as [(Int64, Int64, JudgedTime)])
+  func ahead(event: Int64, log: Int64, expected: JudgedTime) {
+    #expect(
+      JudgedTime(Self.time(event), logTime: Self.time(log), maxAhead: .days(1)) == expected)
+  }
+
+  @Test("one that is ahead is processed at stream time, the first one at the log's")
+  func engineTime() {
+    let ahead = JudgedTime(Self.time(100), logTime: Self.time(10), maxAhead: .milliseconds(5))
+    #expect(ahead.order == .none)
+    #expect(ahead.engineTime(nil) == Self.time(10))
+    #expect(ahead.engineTime(Self.time(3)) == Self.time(3))
+    #expect(JudgedTime(nil, logTime: nil, maxAhead: nil) == .none)
+    #expect(JudgedTime(.latest, logTime: .epoch, maxAhead: nil) == .time(.latest))
+    #expect(JudgedTime(.latest, logTime: nil, maxAhead: .zero) == .time(.latest))
+  }
+
+  @Test("an idle advance goes on by the time waited at the ends, once it makes something due")
+  func idleAdvance() {
+    var idle = IdleAdvance(after: .milliseconds(10))
+    func next(_ now: Int64, isAtEnd: Bool = true, time: Int64? = 1_000, due: Int64?) -> Int64? {
+      idle.next(
+        isAtEnd: isAtEnd, streamTime: time.map(Self.time), due: due.map(Self.time),
+        now: MonotonicTime(nanoseconds: now * 1_000_000)
+      )?.milliseconds
+    }
+    #expect(next(0, due: 1_020) == nil)
+    // An outage of the log: nobody knows whether more comes, and no time counts.
+    #expect(next(15, isAtEnd: false, due: 1_020) == nil)
+    #expect(next(30, due: 1_020) == nil)
+    #expect(next(49, due: 1_020) == nil)
+    #expect(next(50, due: 1_020) == 1_020)
+    #expect(next(70, time: 1_020, due: nil) == nil)
+    #expect(next(75, time: 1_020, due: 1_040) == 1_045)
+    #expect(next(90, time: nil, due: 1_040) == nil)
+    // What is due at once waits for the declared time, too.
+    var other = IdleAdvance(after: .milliseconds(10))
+    let first = other.next(
+      isAtEnd: true, streamTime: .epoch, due: .epoch, now: MonotonicTime(nanoseconds: 0))
+    #expect(first == nil)
+    #expect(
+      other.deadline(streamTime: .epoch, due: .epoch) == MonotonicTime(nanoseconds: 10_000_000))
+  }
+
+  @Test("monotonic time saturates")
+  func saturation() {
+    #expect(MonotonicTime(nanoseconds: 5) + .seconds(Int64.max) == MonotonicTime(nanoseconds: .max))
+    #expect(
+      MonotonicTime(nanoseconds: .max) - MonotonicTime(nanoseconds: .min)
+        == .nanoseconds(Int64.max) + .nanoseconds(Int64.max) + .nanoseconds(1))
+  }
+}
