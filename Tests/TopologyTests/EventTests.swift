@@ -114,8 +114,24 @@ struct EventTests {
     try driver.send(nil, key: "k", headers: ["eventType": "SET"], to: "in")
     #expect(
       driver.counters == [
-        "consumed": 2, "deadLettered": 2, "deadLettered{nullKey}": 1, "deadLettered{decode}": 1,
+        "consumed": 2, "deadLettered": 2, "deadLettered{nullKey}": 1, "deadLettered{tombstone}": 1,
       ])
+  }
+
+  @Test(
+    "a tombstone follows its policy",
+    arguments: [
+      (TombstonePolicy.deadLetter, nil, "deadLettered{tombstone}"),
+      (.ignore, nil, "ignored{tombstone}"), (.event("SET"), "none.", "applied"),
+    ] as [(TombstonePolicy, String?, String)])
+  func tombstones(policy: TombstonePolicy, row: String?, counter: String) throws {
+    let driver = try driver(policies: SourcePolicies(tombstone: policy))
+    let headers: KeyValuePairs = ["eventId": "1", "schemaVersion": "3", "eventType": "OTHER"]
+    try driver.send(nil, key: "k", headers: headers, to: "in")
+    #expect(try driver.row("texts", key: "k") == row)
+    #expect(driver.counters[counter] == 1)
+    try driver.send(nil, key: "k", headers: headers, to: "in")
+    #expect(driver.counters["duplicate"] == 1)
   }
 
   /// Policies, and the key, id and value of a record that they do not let pass.

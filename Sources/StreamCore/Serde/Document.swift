@@ -32,9 +32,8 @@ public protocol DocumentFormat: Sendable {
   /// - Parameter paths: the fields that ``DocumentReader/withDocument(_:_:)`` finds for each
   ///   document; a path is the names from the root down.
   func makeReader(paths: [[String]]) -> Reader
-  /// The document in the one form that equal documents share, so that a redelivery which was
-  /// serialised anew is told from one with another content; `nil` for bytes that are no document.
-  func canonical(_ bytes: RawSpan) -> [UInt8]?
+  /// A document without fields: what stands for the payload of a tombstone that is an event.
+  var emptyDocument: [UInt8] { get }
 }
 
 /// Reads one document after another on one thread, reusing its memory.

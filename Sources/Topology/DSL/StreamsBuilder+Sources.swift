@@ -61,7 +61,7 @@ extension StreamsBuilder {
               }
             }
           }
-        }, text: { reader.text($0) })
+        }, text: { reader.text($0) }, emptyDocument: format.emptyDocument)
     }
     return KStream(builder: self, port: output, node: id, rekeyedBy: nil)
   }

@@ -44,13 +44,14 @@ final class EventSource: SourceOperator {
   private let run: Run
   private let probe: Probe
   private let text: Text
+  private let emptyDocument: [UInt8]
   /// Stands in for the task's context while a head is only looked at.
   private let probed = RecordContext(counters: TaskCounters())
 
   @usableFromInline
   init(
     _ declaration: EventSourceDeclaration, assembly: TaskAssembly, probe: @escaping Probe,
-    run: @escaping Run, text: @escaping Text
+    run: @escaping Run, text: @escaping Text, emptyDocument: [UInt8]
   ) {
     topic = declaration.topic
     policies = declaration.policies
@@ -63,6 +64,7 @@ final class EventSource: SourceOperator {
     self.probe = probe
     self.run = run
     self.text = text
+    self.emptyDocument = emptyDocument
   }
 
   func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp? {
@@ -81,10 +83,14 @@ final class EventSource: SourceOperator {
   }
 
   func process(_ context: RecordContext, admit: () throws -> Bool) throws {
-    guard let value = context.entry.value else {
-      throw ProcessingFailure(.decode, .decode, "the value is null: an event has a value")
-    }
+    guard let value = context.entry.value else { return try processTombstone(context, admit) }
     let bytes = context.batch.bytes
+    try run(bytes, value, context, admit)
+  }
+
+  private func run(
+    _ bytes: [UInt8], _ value: Range<Int>, _ context: RecordContext, _ admit: () throws -> Bool
+  ) throws {
     do {
       try run(bytes.span.bytes, value, self, context, admit)
     } catch let error as SerdeError {
@@ -93,6 +99,26 @@ final class EventSource: SourceOperator {
       // A decoder or upcaster may throw what it likes: it fails the record, not the task.
       throw ProcessingFailure(.decode, .decode, "\(error)")
     }
+  }
+
+  private func processTombstone(_ context: RecordContext, _ admit: () throws -> Bool) throws {
+    let action: ErrorPolicy.Action
+    switch policies.tombstone {
+    case .deadLetter: action = .deadLetter
+    case .fail: action = .fail
+    case .ignore:
+      try resolver.identify(context)
+      guard try admit() else { return }
+      context.outcome.ignored = true
+      return counters.count(.ignoredTombstone)
+    case .event(let type):
+      context.compose(.eventType, type)
+      context.typeOfTombstone = true
+      let bytes = context.batch.bytes + emptyDocument
+      return try run(bytes, bytes.count - emptyDocument.count..<bytes.count, context, admit)
+    }
+    throw ProcessingFailure(
+      .decode, .tombstone, "the value is null: an event has a value", action: action)
   }
 
   func identify(_ context: RecordContext) throws { try resolver.identify(context) }
@@ -111,6 +137,7 @@ final class EventSource: SourceOperator {
     _ context: RecordContext, _ batch: RawSpan, _ slots: [FieldSlot], admit: () throws -> Bool
   ) throws -> Route? {
     try resolve(context, batch, slots)
+    if context.typeOfTombstone { context.envelope.eventType = .composed }
     if eventTime == .occurredAt, let instant = try context.occurredAt() {
       context.timestamp = Timestamp(instant)
     }

@@ -12,7 +12,7 @@ public enum Counter: Int, CaseIterable, Sendable {
   case deadLetteredNullKey, deadLetteredKeyMismatch, deadLetteredProcess, deadLetteredMissingRow
   case deadLetteredTombstone, deadLetteredSequenceGap, deadLetteredSequenceRegression
   case deadLetteredConflict, deadLetteredProduce, deadLetteredTrapped, deadLetteredSkipped
-  case ignoredType, ignoredMissingRow
+  case ignoredType, ignoredMissingRow, ignoredTombstone
   // Warnings: the record went on.
   case sequenceGap, sequenceRegression, sequenceRepeat, sequenceNone, keyMismatch, unknownType
 
@@ -27,6 +27,7 @@ public enum Counter: Int, CaseIterable, Sendable {
     case .duplicateConflict: "duplicate{conflict}"
     case .ignoredType: "ignored{unknownType}"
     case .ignoredMissingRow: "ignored{missingRow}"
+    case .ignoredTombstone: "ignored{tombstone}"
     case .sequenceGap: "sequence{gap}"
     case .sequenceRegression: "sequence{regression}"
     case .sequenceRepeat: "sequence{repeat}"

@@ -273,6 +273,9 @@ package final class StreamTask {
     return committed
   }
 
+  /// Whether an error closed it: nothing touches it any more.
+  package var isClosed: Bool { interval.failure != nil }
+
   /// Units since the last commit.
   package var intervalRecords: Int { interval.units }
 

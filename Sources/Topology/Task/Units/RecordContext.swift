@@ -25,6 +25,7 @@ public final class RecordContext {
     var emitted = 0
     var orderTime: Timestamp?
     var hasComposedID = false
+    var typeOfTombstone = false
   }
   // Behind a pointer, because each access to a variable of a class is checked at run time, and
   // there are dozens a record. Invariant: one value of plain fields, made in `init` and freed in
@@ -102,6 +103,11 @@ public final class RecordContext {
   var hasComposedID: Bool {
     get { unsafe fields.pointee.hasComposedID }
     set { unsafe fields.pointee.hasComposedID = newValue }
+  }
+  /// Whether the event is a tombstone, whose type its source declares.
+  var typeOfTombstone: Bool {
+    get { unsafe fields.pointee.typeOfTombstone }
+    set { unsafe fields.pointee.typeOfTombstone = newValue }
   }
   /// Records that operators emitted in this unit, for their deterministic ids.
   var emitted: Int {
