@@ -17,11 +17,11 @@ extension Step {
     var ids = (count: 0, memory: 0, disk: 0)
     for partition in 0..<partitions {
       let path = directory.task(1, TaskName(subTopology: "order-events", partition: partition))
-      let statistics = try seenIDs(path)
+      let reader = try StateReader.open(path)
+      let statistics = try reader.read { try $0.seenIDs() }
       ids.count += statistics.ids
       ids.memory += statistics.memoryBytes
       ids.disk += statistics.diskBytes
-      let reader = try StateReader.open(path)
       try reader.read { view in
         for (name, value) in try view.words() where name.hasPrefix("count/") {
           found.words[name, default: 0] += value
@@ -41,12 +41,6 @@ extension Step {
     print("ids", ids.count)
     print("idMemory", ids.memory)
     print("idDisk", ids.disk)
-  }
-
-  /// Opens the state as its writer does, because only the writer loads the fingerprints.
-  private static func seenIDs(_ path: String) throws -> SeenIDs.Statistics {
-    let identity = try StateReader.open(path).identity
-    return try TaskState.open(directory: path, identity: identity).seenIDs.statistics()
   }
 
   private struct Found {

@@ -23,9 +23,9 @@ import Testing
             "k\(number * (interval + 1))", Row(customer: "c\(number % 9)", total: number))
           try fixture.clustered.put(
             KeyPair("k\(number)", interval), Row(customer: "c", total: number))
-          try state.seenIDs.insert(
+          try fixture.ids.insert(
             Hash128("\(interval) \(number)".bytes.span.bytes), offset: Int64(number), valueHash: 1,
-            timestamp: Timestamp(milliseconds: Int64(number)))
+            streamTime: Timestamp(milliseconds: Int64(number)))
           let value = [UInt8](repeating: 7, count: number % 50 == 0 ? 20_000 : 100)
           try fixture.audit.append(key: "k\(number % 7)", sequence: nil, value: value.span.bytes)
           if number % 20 == 0 {

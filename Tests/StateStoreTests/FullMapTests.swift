@@ -15,7 +15,7 @@ import Testing
       "index windows byCustomer", "count windows byCustomer", "rows audit", "tree audit",
     ] + ["outbox", "journal", "timers", "held", "held.groups", "held.ids", "deadLetters"]
     + ["deadLetters.groups", "deadLetters.ids"]
-    + ["ids.active", "ids.hashes", "ids.places", "ids.segments"]
+    + ["ids.active", "ids.hashes", "ids.places", "ids.orders", "ids.segments", "ids.scopes"]
 
   private struct Entry: Equatable {
     let table: String
@@ -76,9 +76,10 @@ import Testing
       case 6:
         try fixture.audit.append(key: key, sequence: Int64(row.total), value: value.span.bytes)
       case 7:
-        if try state.seenIDs.find(hash) == nil {
-          try state.seenIDs.insert(
-            hash, offset: Int64(row.total), valueHash: 1, timestamp: Timestamp(milliseconds: 1))
+        if try fixture.ids.look(hash, valueHash: 1, at: nil) == .unseen {
+          try fixture.ids.insert(
+            hash, offset: Int64(row.total), valueHash: 1,
+            streamTime: Timestamp(milliseconds: 1))
         }
       case 8:
         let last = state.outbox.append(fixture.destination, value.span.bytes)
@@ -137,7 +138,7 @@ import Testing
       #expect(different == nil, "interval \(number), seed \(changes.seed)")
       #expect(found.count == wanted.count, "interval \(number), seed \(changes.seed)")
       #expect(current.numbered.count == comparison.numbered.count)
-      #expect(current.state.seenIDs.count == comparison.state.seenIDs.count)
+      #expect(current.ids.count == comparison.ids.count)
     }
     return (lost, grown)
   }
@@ -177,9 +178,9 @@ import Testing
         try current.state.begin()
         let size = current.state.environment.mapSize
         for number in 0..<140_000 {
-          try current.state.seenIDs.insert(
+          try current.ids.insert(
             Hash128("\(interval) \(number)".bytes.span.bytes), offset: Int64(number), valueHash: 1,
-            timestamp: Timestamp(milliseconds: Int64(number)))
+            streamTime: Timestamp(milliseconds: Int64(number)))
           current.state.commitUnit()
         }
         try current.state.commit()
@@ -188,12 +189,14 @@ import Testing
       }
       #expect(try Self.contents(fixture) == Self.contents(comparison))
     }
-    #expect(fixture.state.seenIDs.count == 420_000)
+    #expect(fixture.ids.count == 420_000)
     try fixture.state.begin()
     for number in stride(from: 0, to: 140_000, by: 997) {
       for interval in 0..<3 {
         let hash = Hash128("\(interval) \(number)".bytes.span.bytes)
-        #expect(try fixture.state.seenIDs.find(hash)?.offset == Int64(number))
+        #expect(
+          try fixture.ids.look(hash, valueHash: 1, at: nil)
+            == .duplicate(SeenID(offset: Int64(number), valueHash: 1)))
       }
     }
     fixture.state.abort()

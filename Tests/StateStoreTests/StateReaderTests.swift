@@ -206,14 +206,14 @@ import Testing
     #expect(try reader.read { try $0.seenID(id) } == nil)
     try fixture.state.begin()
     fixture.state.words[fixture.counter] = 7
-    try fixture.state.seenIDs.insert(id, offset: 3, valueHash: 4, timestamp: .epoch)
+    try fixture.ids.insert(id, offset: 3, valueHash: 4, streamTime: .epoch)
     fixture.state.deadLetters.insert(group: "k".bytes, idHash: id, "bytes".bytes.span.bytes)
     fixture.state.commitUnit()
     #expect(try reader.read { try $0.words()["counter"] } ?? 0 == 0)
     try fixture.state.commit()
     try reader.read { view in
       #expect(try view.words()["counter"] == 7)
-      #expect(try view.seenID(id) == SeenID(offset: 3, valueHash: 4, scope: 0))
+      #expect(try view.seenID(id) == SeenID(offset: 3, valueHash: 4))
       #expect(try view.entries("deadLetters", limit: 5).map(\.bytes) == ["bytes".bytes])
       #expect(try view.entries("deadLetters", id: id).map(\.number) == [1])
       #expect(try view.entry("deadLetters", 1)?.group == "k".bytes)

@@ -38,6 +38,7 @@ struct StoreFixture {
   let numbered: KeyValueStore<String, Row>
   let clustered: KeyValueStore<KeyPair<String, Int>, Row>
   let audit: AuditStore
+  let ids: SeenIDs
   let counter: Int
   let destination: Int
 
@@ -56,6 +57,7 @@ struct StoreFixture {
       "windows", serde: RowSerde(), layout: .clustered,
       indexes: [Index("byCustomer", [.ascending("customer") { $0.customer }])])
     audit = try state.audit("audit")
+    ids = try state.seenIDs(scope: "orders")
     counter = state.words.register("counter")
     destination = state.outbox.destination("sink")
   }

@@ -1,6 +1,7 @@
 import CXXHash
 
-/// The ids of the newest, unsealed segment, exactly, in order of arrival.
+/// The ids of the newest, unsealed segment, exactly, in order of arrival; one may be there more than
+/// once.
 ///
 /// An open-addressed table of positions; ids leave it only from the end, in reverse order of
 /// arrival, so emptying a bucket breaks no probe sequence. A byte a bucket of the hash, apart from
@@ -23,7 +24,7 @@ struct ActiveIDs: ~Copyable {
     0x80 | UInt8(truncatingIfNeeded: hash.high)
   }
 
-  /// Has the memory fetched that ``position(_:)`` and ``append(_:)`` will look at.
+  /// Has the memory fetched that ``forPositions(_:_:)`` and ``append(_:)`` will look at.
   func prefetch(_ hash: Hash128) {
     let bucket = Int(truncatingIfNeeded: hash.low) & (tags.count - 1)
     // SAFETY: nothing is read; `bucket` is one of both arrays.
@@ -35,18 +36,19 @@ struct ActiveIDs: ~Copyable {
     }
   }
 
-  func position(_ hash: Hash128) -> Int? {
+  /// Calls `body` with the positions of an id, in order of arrival.
+  @inline(__always)
+  func forPositions(_ hash: Hash128, _ body: (Int) throws(StoreError) -> Void) throws(StoreError) {
     let mask = tags.count - 1
     let tag = Self.tag(hash)
     var bucket = Int(truncatingIfNeeded: hash.low) & mask
     while tags[bucket] != 0 {
       if tags[bucket] == tag {
         let position = Int(positions[bucket])
-        if hashes[position] == hash { return position }
+        if hashes[position] == hash { try body(position) }
       }
       bucket = (bucket + 1) & mask
     }
-    return nil
   }
 
   mutating func append(_ hash: Hash128) {

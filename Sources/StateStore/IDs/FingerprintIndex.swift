@@ -2,8 +2,9 @@
 ///
 /// A slot is 20 bits of the hash and 12 of the segment. Each id has two buckets: it lies in the
 /// first while that is not nearly full, else in the emptier one; where both are full it goes to an
-/// exact set. The first bucket follows the upper bits of the hash, so that ids in their order, as a
-/// segment has them, fill the index from its start to its end.
+/// exact set. However often an id is in a segment, it has one slot for it. The first bucket follows
+/// the upper bits of the hash, so that ids in their order, as a segment has them, fill the index from
+/// its start to its end. It takes no memory before the first id.
 struct FingerprintIndex: ~Copyable {
   private static let slotsPerBucket = 16
   /// Slots of the first bucket that fill before the second one is looked at.
@@ -11,7 +12,7 @@ struct FingerprintIndex: ~Copyable {
 
   private var slots: [UInt32]
   private let buckets: UInt64
-  private var overflow: [Hash128: UInt16] = [:]
+  private var overflow: [Hash128: [UInt16]] = [:]
   private(set) var count = 0
   /// Whether slots were emptied. As long as none was, a bucket fills from its first slot to its last.
   private var hasGaps = false
@@ -19,7 +20,8 @@ struct FingerprintIndex: ~Copyable {
   /// - Parameter ids: as many as it holds before a quarter more, for which there is room.
   init(ids: Int) {
     let wanted = ids + ids / 4
-    let buckets = max(16, (wanted * 5 / 4 + Self.slotsPerBucket - 1) / Self.slotsPerBucket)
+    let buckets =
+      ids == 0 ? 0 : max(4, (wanted * 5 / 4 + Self.slotsPerBucket - 1) / Self.slotsPerBucket)
     self.buckets = UInt64(buckets)
     self.slots = [UInt32](repeating: 0, count: buckets * Self.slotsPerBucket)
   }
@@ -67,7 +69,8 @@ struct FingerprintIndex: ~Copyable {
     if !hasGaps && slots[first + Self.slotsOfFirst - 1] == 0 { return }
     let second = second(hash)
     if first != second, try forCandidates(second, sought, body) { return }
-    if !overflow.isEmpty, let segment = overflow[hash] { _ = try body(Int(segment)) }
+    if overflow.isEmpty { return }
+    for segment in overflow[hash] ?? [] { if try body(Int(segment)) { return } }
   }
 
   @inline(__always)
@@ -84,23 +87,33 @@ struct FingerprintIndex: ~Copyable {
 
   mutating func insert(_ hash: Hash128, segment: Int) {
     let value = Self.tag(hash) << 12 | UInt32(segment)
-    count += 1
     let first = first(hash)
+    if contains(first, value) { return }
     if !hasGaps && slots[first + Self.slotsOfFirst - 1] == 0 {
+      count += 1
       var slot = first
       while slots[slot] != 0 { slot += 1 }
       slots[slot] = value
       return
     }
     let second = second(hash)
+    if contains(second, value) { return }
     let (firstFree, secondFree) = (free(first), free(second))
     guard max(firstFree, secondFree) > 0 else {
-      overflow[hash] = UInt16(segment)
+      // Each segment adds its ids in their order.
+      if overflow[hash]?.last == UInt16(segment) { return }
+      overflow[hash, default: []].append(UInt16(segment))
+      count += 1
       return
     }
+    count += 1
     var slot = firstFree >= secondFree ? first : second
     while slots[slot] != 0 { slot += 1 }
     slots[slot] = value
+  }
+
+  private func contains(_ bucket: Int, _ value: UInt32) -> Bool {
+    any(load(bucket) .== SIMD16<UInt32>(repeating: value))
   }
 
   private func free(_ bucket: Int) -> Int {
@@ -117,8 +130,10 @@ struct FingerprintIndex: ~Copyable {
       count -= 1
       hasGaps = true
     }
-    let kept = overflow.filter { $0.value != UInt16(segment) }
-    count -= overflow.count - kept.count
-    overflow = kept
+    for (hash, segments) in overflow {
+      let kept = segments.filter { $0 != UInt16(segment) }
+      count -= segments.count - kept.count
+      overflow[hash] = kept.isEmpty ? nil : kept
+    }
   }
 }

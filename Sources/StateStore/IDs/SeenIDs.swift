@@ -1,43 +1,56 @@
 package import StreamCore
 
-/// The ids of the records a task has applied, exact, by their 128-bit hashes.
+/// The ids of the records a task has applied, of one scope, exact, by their 128-bit hashes.
+///
+/// An id may have several entries, each with the hash of its record's bytes. Which of them count is
+/// decided at the look-up, by their number in the scope or their time: that what does not count any
+/// more is deleted, and when, shows nowhere.
 ///
 /// The newest ids are a small exact set; full, it is sorted and sealed into a segment on disk, and
 /// four bytes an id stay in memory to say which segment may hold it. A look-up that finds nothing
 /// there reads nothing. All of it is in the transaction of the state it guards.
 package final class SeenIDs: StoreParticipant {
-  /// How long ids are kept. Beyond it a repeated record is applied again.
+  /// How long an entry counts. A record repeated behind that is applied again.
   package enum Retention: Hashable, Sendable {
     case forever
-    /// At least the newest so many, at most an eighth more.
+    /// The newest so many entries of the scope.
     case count(Int)
-    /// At least those whose event time is so many milliseconds behind the greatest one seen.
+    /// Entries made at a stream time at most so many milliseconds before the look-up's. Those made
+    /// before there was one are as old as the first that had one.
     case age(milliseconds: Int64)
   }
 
   package struct Statistics: Hashable, Sendable {
+    /// Entries, with those that do not count any more and are not deleted yet.
     package let ids: Int
     package let memoryBytes: Int
     package let diskBytes: Int
   }
 
   static let segmentIDsMax = 262_144
+  /// A segment fills a page at least.
+  private static let segmentIDsMin = 255
   /// A segment's number modulo this is part of each fingerprint.
   static let segmentsMax = 4096
 
-  /// To be set before the first interval.
-  package var retention = Retention.forever
+  package let scope: String
+  package let retention: Retention
   private let interval: Interval
   private let words: Words
   private let tables: IDTables
   private let index: Int32
-  private let minTimeWord: Int
-  private let maxTimeWord: Int
-  private let newestWord: Int
-  private let nextWord: Int
+  /// The number of the newest entry.
+  private let lastWord: Int
+  private let nextSegmentWord: Int
+  /// Stream times of the first entry that had one, and of the newest; of scopes with a retention.
+  private let firstTimeWord: Int
+  private let newestTimeWord: Int
+
   private struct Hot: ~Copyable {
     var lastUnit = -1
     var active = ActiveIDs()
+    /// Of the active ids, if there is a retention.
+    var times: [Int64] = []
     /// The places of the active ids that no flush has written yet.
     var pending: [IDPlace] = []
     var committedUnits = 0
@@ -50,27 +63,42 @@ package final class SeenIDs: StoreParticipant {
   private var sealed: IDSegment?
   /// Its ids in order, in which the index takes them from its start to its end.
   private var sealedHashes: [Hash128] = []
-  /// Number and times of the segment that the flush under way seals.
-  private var sealing: (Int64, Int64, Int64)?
+  /// The number of the segment that the interval's commit seals.
+  private var sealing: Int64?
   private var dropped: [IDSegment] = []
 
-  init(_ interval: Interval, index: Int) throws(StoreError) {
+  init(
+    scope: String, retention: Retention, _ interval: Interval, index: Int
+  ) throws(StoreError) {
+    self.scope = scope
+    self.retention = retention
     self.interval = interval
     self.words = interval.words
     self.index = Int32(index)
-    self.tables = try IDTables(interval.environment)
-    self.minTimeWord = interval.words.register("ids.minTime", initial: .max)
-    self.maxTimeWord = interval.words.register("ids.maxTime", initial: .min)
-    self.newestWord = interval.words.register("ids.newest", initial: .min)
-    self.nextWord = interval.words.register("ids.nextSegment")
+    self.tables = try IDTables(
+      interval.environment, scope: try IDScopes.number(of: scope, interval.environment))
+    self.lastWord = words.register("ids.last/\(scope)")
+    self.nextSegmentWord = words.register("ids.nextSegment/\(scope)")
+    if retention == .forever {
+      (firstTimeWord, newestTimeWord) = (-1, -1)
+    } else {
+      firstTimeWord = words.register("ids.firstTime/\(scope)", initial: IDTime.none)
+      newestTimeWord = words.register("ids.newestTime/\(scope)", initial: IDTime.none)
+    }
     let read = try ReadTransaction(interval.environment)
     let transaction = read.operations
     segments = try tables.loadSegments(transaction)
     hot.value.fingerprints = try Self.load(tables, segments, room: 0, transaction)
     var loaded = ActiveIDs()
-    try tables.forEachActive(transaction) { loaded.append($0.hash) }
+    var times: [Int64] = []
+    let isTimed = retention != .forever
+    try tables.forEachActive(transaction) {
+      loaded.append($0.hash)
+      if isTimed { times.append($0.time) }
+    }
     committed = loaded.count
     hot.value.active = loaded
+    hot.value.times = times
     hot.value.committedUnits = committed
   }
 
@@ -86,97 +114,196 @@ package final class SeenIDs: StoreParticipant {
     return fingerprints
   }
 
-  /// Tells that ``find(_:)`` and perhaps ``insert(_:offset:valueHash:scope:timestamp:)`` follow.
+  // MARK: Looking up
+
+  /// Tells that a look-up and perhaps an insertion follow.
   package func expect(_ hash: Hash128) { hot.value.active.prefetch(hash) }
 
-  /// Where the id was seen before, in this interval or earlier.
-  package func find(_ hash: Hash128) throws(StoreError) -> SeenID? {
-    if let position = hot.value.active.position(hash) {
-      let firstPending = hot.value.active.count - hot.value.pending.count
-      if position >= firstPending { return hot.value.pending[position - firstPending].seenID }
-      return try interval.reading { transaction throws(StoreError) in
-        try tables.activePlace(transaction, position).seenID
-      }
-    }
-    if segments.isEmpty { return nil }
-    var place: IDPlace?
-    try hot.value.fingerprints.forCandidates(hash) { segment throws(StoreError) in
-      guard let number = number(ofSegment: segment) else { return false }
-      place = try interval.reading { transaction throws(StoreError) in
-        try tables.find(transaction, segment: number, hash)
-      }
-      return place != nil
-    }
-    return place?.seenID
-  }
-
-  /// The full number of a live segment from its last 12 bits.
-  private func number(ofSegment segment: Int) -> Int? {
-    guard let first = segments.first?.number else { return nil }
-    return first + (segment - first % Self.segmentsMax + Self.segmentsMax) % Self.segmentsMax
-  }
-
-  /// Adds an id that ``find(_:)`` did not find.
+  /// What is known of an id, in this interval or from earlier.
   ///
+  /// - Parameters:
+  ///   - valueHash: of the record's bytes; the lower half of it counts.
+  ///   - streamTime: the task's, which this record has moved already.
+  package func look(
+    _ hash: Hash128, valueHash: UInt64, at streamTime: Timestamp?
+  ) throws(StoreError) -> SeenAnswer {
+    let now = streamTime?.milliseconds ?? IDTime.none
+    var finding = Finding(valueHash: UInt32(truncatingIfNeeded: valueHash))
+    try hot.value.active.forPositions(hash) { position throws(StoreError) in
+      let number = words[lastWord] - Int64(hot.value.active.count - 1 - position)
+      let time = hot.value.times.isEmpty ? IDTime.none : hot.value.times[position]
+      if counts(number: number, time: time, at: now) {
+        finding.add(try activePlace(position), from: .max)
+      }
+    }
+    if finding.same != nil || segments.isEmpty { return finding.answer }
+    var candidates: [Int] = []
+    try hot.value.fingerprints.forCandidates(hash) { segment throws(StoreError) in
+      let place = place(ofSegment: segment)
+      if place < segments.count && !candidates.contains(place) { candidates.append(place) }
+      return false
+    }
+    // The newest first: one with the same bytes is the answer.
+    candidates.sort(by: >)
+    for place in candidates where finding.same == nil {
+      try look(in: segments[place], hash, at: now, &finding)
+    }
+    return finding.answer
+  }
+
+  private func activePlace(_ position: Int) throws(StoreError) -> IDPlace {
+    let firstPending = hot.value.active.count - hot.value.pending.count
+    if position >= firstPending { return hot.value.pending[position - firstPending] }
+    return try interval.reading { transaction throws(StoreError) in
+      try tables.activePlace(transaction, position)
+    }
+  }
+
+  private func look(
+    in segment: IDSegment, _ hash: Hash128, at now: Int64, _ finding: inout Finding
+  ) throws(StoreError) {
+    guard counts(number: segment.lastNumber, time: segment.maxTime, at: now) else { return }
+    let isWhole =
+      !segment.isOrdered || counts(number: segment.firstNumber, time: segment.minTime, at: now)
+    var found = finding
+    try interval.reading { transaction throws(StoreError) in
+      let positions = try tables.positions(transaction, segment: segment.number, hash)
+      for position in positions {
+        if !isWhole {
+          let order = try tables.order(transaction, segment: segment.number, position)
+          let number = segment.firstNumber + order.position
+          if !counts(number: number, time: order.time, at: now) { continue }
+        }
+        let place = try tables.place(transaction, segment: segment.number, position)
+        found.add(place, from: segment.number)
+      }
+    }
+    finding = found
+  }
+
+  /// The entries of an id that count, met segment by segment from the newest on, in each in order
+  /// of arrival.
+  private struct Finding {
+    let valueHash: UInt32
+    var same: SeenID?
+    private var other: SeenID?
+    private var otherSegment = 0
+
+    init(valueHash: UInt32) { self.valueHash = valueHash }
+
+    mutating func add(_ place: IDPlace, from segment: Int) {
+      if place.valueHash == valueHash {
+        same = place.seenID
+      } else if other == nil || otherSegment == segment {
+        (other, otherSegment) = (place.seenID, segment)
+      }
+    }
+
+    var answer: SeenAnswer {
+      if let same { return .duplicate(same) }
+      return other.map { .conflict($0) } ?? .unseen
+    }
+  }
+
+  /// Whether an entry is within the retention.
+  private func counts(number: Int64, time: Int64, at now: Int64) -> Bool {
+    switch retention {
+    case .forever: return true
+    case .count(let count): return words[lastWord] - number < Int64(count)
+    case .age(let age):
+      let time = effective(time)
+      if time == IDTime.none || now == IDTime.none { return true }
+      return IDTime.elapsed(from: time, to: now) <= age
+    }
+  }
+
+  /// The time of an entry made before there was a stream time is the first that there was.
+  private func effective(_ time: Int64) -> Int64 {
+    time == IDTime.none && firstTimeWord >= 0 ? words[firstTimeWord] : time
+  }
+
+  /// Where a segment lies among those that are here, from the last 12 bits of its number.
+  private func place(ofSegment segment: Int) -> Int {
+    guard let first = segments.first?.number else { return 0 }
+    return (segment - first % Self.segmentsMax + Self.segmentsMax) % Self.segmentsMax
+  }
+
+  // MARK: Inserting
+
+  /// Adds an entry.
+  ///
+  /// - Parameters:
+  ///   - offset: of the record in its partition.
+  ///   - valueHash: of the record's bytes; its lower half is kept.
+  ///   - streamTime: the task's.
   /// - Throws: ``StoreError`` at the limit of 4,096 segments, about 10^9 ids.
   package func insert(
-    _ hash: Hash128, offset: Int64, valueHash: UInt32, scope: UInt8 = 0, timestamp: Timestamp
+    _ hash: Hash128, offset: Int64, valueHash: UInt64, streamTime: Timestamp?
   ) throws(StoreError) {
     if hot.value.active.count >= Self.segmentIDsMax && segments.count == Self.segmentsMax {
       throw StoreError(
-        .failed, "\(count) ids are the limit of one task; give the ids a retention",
+        .failed,
+        "\(count) ids are the limit of scope '\(scope)' in one task; give the ids a retention",
         store: "ids")
     }
     if interval.isFirstChange(of: index, &hot.value.lastUnit) {
       hot.value.committedUnits = hot.value.active.count
     }
     hot.value.active.append(hash)
-    hot.value.pending.append(IDPlace(offset: offset, valueHash: valueHash, scope: scope))
-    let time = timestamp.milliseconds
-    if time < words[minTimeWord] { words[minTimeWord] = time }
-    if time > words[maxTimeWord] { words[maxTimeWord] = time }
-    if time > words[newestWord] { words[newestWord] = time }
+    hot.value.pending.append(
+      IDPlace(offset: offset, valueHash: UInt32(truncatingIfNeeded: valueHash)))
+    words[lastWord] += 1
+    if retention == .forever { return }
+    let time = streamTime?.milliseconds ?? IDTime.none
+    hot.value.times.append(time)
+    if words[firstTimeWord] == IDTime.none { words[firstTimeWord] = time }
+    if time > words[newestTimeWord] { words[newestTimeWord] = time }
   }
 
+  /// Entries, with those that do not count any more and are not deleted yet.
   package var count: Int { hot.value.active.count + segments.reduce(0) { $0 + $1.count } }
 
-  package func statistics() throws(StoreError) -> Statistics {
-    let diskBytes = try interval.reading { transaction throws(StoreError) in
-      try tables.diskBytes(transaction)
-    }
-    return Statistics(
-      ids: count, memoryBytes: hot.value.active.memoryBytes + hot.value.fingerprints.memoryBytes,
-      diskBytes: diskBytes)
+  var memoryBytes: Int {
+    hot.value.active.memoryBytes + hot.value.times.capacity * 8
+      + hot.value.fingerprints.memoryBytes
   }
 
   func rollbackUnit() {
-    hot.value.pending.removeLast(hot.value.active.count - hot.value.committedUnits)
+    let count = hot.value.active.count - hot.value.committedUnits
+    hot.value.pending.removeLast(count)
+    if retention != .forever { hot.value.times.removeLast(count) }
     hot.value.active.cut(to: hot.value.committedUnits)
   }
+
+  // MARK: Committing
 
   func flush(_ transaction: Transaction) throws {
     sealed = nil
     dropped = []
     let first = hot.value.active.count - hot.value.pending.count
-    try tables.append(
-      transaction, first: first, hashes: hot.value.active.hashes[first...],
-      places: hot.value.pending)
-    if interval.isCommitting && isFull && segments.count < Self.segmentsMax {
-      try seal(transaction)
+    if !hot.value.pending.isEmpty {
+      try tables.append(
+        transaction, first: first, hashes: hot.value.active.hashes[first...],
+        places: hot.value.pending, times: hot.value.times.dropFirst(first))
     }
-    if interval.isCommitting { try dropOld(transaction) }
+    guard interval.isCommitting else { return }
+    if isFull && segments.count < Self.segmentsMax { try seal(transaction) }
+    try dropOld(transaction)
   }
 
   private var isFull: Bool {
     if sealing != nil { return true }
-    return switch retention {
-    case .forever: hot.value.active.count >= Self.segmentIDsMax
-    case .count(let count):
-      hot.value.active.count >= min(Self.segmentIDsMax, max(16, count / 8))
+    let count = hot.value.active.count
+    switch retention {
+    case .forever: return count >= Self.segmentIDsMax
+    case .count(let kept):
+      return count >= min(Self.segmentIDsMax, max(Self.segmentIDsMin, kept / 8))
     case .age(let age):
-      hot.value.active.count >= Self.segmentIDsMax
-        || (hot.value.active.count >= 16
-          && interval.words[maxTimeWord] - interval.words[minTimeWord] >= age / 8)
+      if count >= Self.segmentIDsMax { return true }
+      guard count >= Self.segmentIDsMin, let first = hot.value.times.first,
+        let last = hot.value.times.last
+      else { return false }
+      return IDTime.elapsed(from: effective(first), to: effective(last)) >= age / 8
     }
   }
 
@@ -184,38 +311,32 @@ package final class SeenIDs: StoreParticipant {
     var records: [IDRecord] = []
     records.reserveCapacity(hot.value.active.count)
     try tables.forEachActive(transaction) { records.append($0) }
+    let (first, last) = (records.first?.time, records.last?.time)
     IDRecord.sort(&records)
-    // A flush that is repeated finds the words begun anew already.
-    let (number, minTime, maxTime) =
-      sealing ?? (words[nextWord], words[minTimeWord], words[maxTimeWord])
+    // A flush that is repeated finds the word moved on already.
+    let number = sealing ?? words[nextSegmentWord]
     let segment = IDSegment(
-      number: Int(number), count: records.count, minTime: minTime, maxTime: maxTime)
+      number: Int(number), count: records.count,
+      firstNumber: words[lastWord] - Int64(records.count) + 1, minTime: first ?? IDTime.none,
+      maxTime: last ?? IDTime.none, isOrdered: retention != .forever)
     try tables.seal(transaction, segment, records)
     if !hot.value.fingerprints.hasRoom(for: records.count) {
       hot.value.fingerprints = try Self.load(tables, segments, room: records.count, transaction)
     }
     sealed = segment
     sealedHashes = records.map(\.hash)
-    sealing = (number, minTime, maxTime)
-    words[nextWord] = number + 1
-    words[minTimeWord] = .max
-    words[maxTimeWord] = .min
+    sealing = number
+    words[nextSegmentWord] = number + 1
   }
 
+  /// Deletes the segments of which no entry will count again: numbers and stream time only rise.
   private func dropOld(_ transaction: Transaction) throws(StoreError) {
-    var kept = segments
-    if let sealed { kept.append(sealed) }
-    var total = (sealed == nil ? hot.value.active.count : 0) + kept.reduce(0) { $0 + $1.count }
-    while let oldest = kept.first {
-      switch retention {
-      case .forever: return
-      case .count(let count): if total - oldest.count < count { return }
-      case .age(let age): if oldest.maxTime >= interval.words[newestWord] - age { return }
-      }
-      try tables.delete(transaction, segment: oldest.number)
-      dropped.append(oldest)
-      total -= oldest.count
-      kept.removeFirst()
+    if retention == .forever { return }
+    let now = words[newestTimeWord]
+    for segment in segments + (sealed.map { [$0] } ?? []) {
+      if counts(number: segment.lastNumber, time: segment.maxTime, at: now) { return }
+      try tables.delete(transaction, segment: segment.number)
+      dropped.append(segment)
     }
   }
 
@@ -231,6 +352,7 @@ package final class SeenIDs: StoreParticipant {
       segments.append(sealed)
       sealedHashes = []
       hot.value.active.removeAll()
+      hot.value.times = []
     }
     for segment in dropped {
       hot.value.fingerprints.remove(segment: segment.number % Self.segmentsMax)
@@ -245,8 +367,10 @@ package final class SeenIDs: StoreParticipant {
 
   func intervalAborted() {
     hot.value.active.cut(to: committed)
+    if retention != .forever { hot.value.times.removeLast(hot.value.times.count - committed) }
     hot.value.committedUnits = committed
     sealed = nil
+    sealedHashes = []
     sealing = nil
     dropped = []
   }

@@ -107,6 +107,16 @@ package struct Transaction {
     return true
   }
 
+  /// Deletes every entry whose key begins with `prefix`.
+  func delete(_ table: Table, prefix: [UInt8]) throws(StoreError) {
+    var cursor = try cursor(table)
+    var found = try cursor.seek(prefix.raw)
+    while found, unsafe cursor.keyBytes.starts(with: prefix) {
+      try cursor.delete()
+      found = try cursor.next()
+    }
+  }
+
   /// Deletes every entry of a table.
   package func clear(_ table: Table) throws(StoreError) {
     let result = unsafe mdb_drop(handle, table.number, 0)

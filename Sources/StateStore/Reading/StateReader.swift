@@ -88,10 +88,9 @@ package struct StateView {
     return try TreeWalk.page(transaction, table, limit: .max).entries.map(\.value)
   }
 
-  /// Where an id was seen, if it was.
+  /// Where an id was seen last, if it was.
   package func seenID(_ hash: Hash128) throws(StoreError) -> SeenID? {
-    guard let tables = IDTables(opened: environment) else { return nil }
-    return try tables.find(transaction, hash)?.seenID
+    try seenEntries(hash).last?.1
   }
 
   /// An entry of `held` or `deadLetters` by its number.

@@ -12,7 +12,6 @@ package final class TaskState {
   package let directory: String
   package let environment: Environment
   package let words: Words
-  package let seenIDs: SeenIDs
   package let outbox: Outbox
   package let journal: Journal
   package let timers: Timers
@@ -31,6 +30,7 @@ package final class TaskState {
   /// It grows only before the first interval.
   private let participants = OwnedState<[any StoreParticipant]>([])
   private var registered: Set<String> = []
+  private var scopes: [String: SeenIDs] = [:]
   private var storedStores: [String: String] = [:]
   private var isFull = false
 
@@ -75,11 +75,10 @@ package final class TaskState {
     self.timers = try Timers(interval, index: 3)
     self.held = try EntryStore("held", interval, index: 4)
     self.deadLetters = try EntryStore("deadLetters", interval, index: 5)
-    self.seenIDs = try SeenIDs(interval, index: 6)
-    self.marks = try EntryStore("marks", interval, index: 7)
-    self.sequences = try EntryStore("sequences", interval, index: 8)
+    self.marks = try EntryStore("marks", interval, index: 6)
+    self.sequences = try EntryStore("sequences", interval, index: 7)
     participants.value = [
-      space, outbox, journal, timers, held, deadLetters, seenIDs, marks, sequences,
+      space, outbox, journal, timers, held, deadLetters, marks, sequences,
     ]
     let read = try ReadTransaction(environment)
     for entry in try TreeWalk.page(read.operations, catalog, limit: .max).entries {
@@ -182,6 +181,38 @@ package final class TaskState {
       encoding: encoding, interval: interval, index: participants.value.count)
     participants.value.append(store)
     return store
+  }
+
+  /// The seen ids of a scope, asked for before the first interval; the next calls give the same.
+  ///
+  /// - Throws: ``StoreError``; `invalid` for another retention than at the first call.
+  package func seenIDs(
+    scope: String, retention: SeenIDs.Retention = .forever
+  ) throws(StoreError) -> SeenIDs {
+    if let known = scopes[scope] {
+      guard known.retention == retention else {
+        throw StoreError(
+          .invalid, "sources that share the ids of scope '\(scope)' give them one retention",
+          store: directory)
+      }
+      return known
+    }
+    precondition(!interval.isOpen, "scopes are registered before the first interval")
+    let ids = try SeenIDs(
+      scope: scope, retention: retention, interval, index: participants.value.count)
+    participants.value.append(ids)
+    scopes[scope] = ids
+    return ids
+  }
+
+  /// What the seen ids of all scopes take.
+  package func seenIDStatistics() throws(StoreError) -> SeenIDs.Statistics {
+    let diskBytes = try interval.reading { transaction throws(StoreError) in
+      try IDTables.diskBytes(transaction, environment)
+    }
+    return SeenIDs.Statistics(
+      ids: scopes.values.reduce(0) { $0 + $1.count },
+      memoryBytes: scopes.values.reduce(0) { $0 + $1.memoryBytes }, diskBytes: diskBytes)
   }
 
   private func register(_ description: StoreDescription) throws(StoreError) {

@@ -36,6 +36,7 @@ final class EventSource: SourceOperator {
   let topic: String
   let policies: SourcePolicies
   let seenIDs: SeenIDRetention
+  let idScope: String
   private let eventTime: EventTime
   private let types: EventTypeTable
   private let resolver: EnvelopeResolver
@@ -56,6 +57,7 @@ final class EventSource: SourceOperator {
     topic = declaration.topic
     policies = declaration.policies
     seenIDs = declaration.seenIDs
+    idScope = declaration.idScope
     eventTime = declaration.eventTime
     types = declaration.types
     resolver = declaration.makeResolver()

@@ -6,6 +6,7 @@ final class RecordSource<Key, Value>: SourceOperator {
   let topic: String
   let policies: SourcePolicies
   let seenIDs: SeenIDRetention
+  var idScope: String { topic }
   private let key: any Serde<Key>
   private let value: @Sendable (ArraySlice<UInt8>?) throws -> Value
   private var resolver: EnvelopeResolver

@@ -5,6 +5,8 @@ protocol SourceOperator: AnyObject {
   var topic: String { get }
   var policies: SourcePolicies { get }
   var seenIDs: SeenIDRetention { get }
+  /// Sources of one scope share their ids.
+  var idScope: String { get }
   /// The time that drives stream time and the merge rule, without processing the record; `nil`
   /// where it cannot be decoded.
   func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp?

@@ -133,7 +133,11 @@ extension StreamTask {
       if !entry.record.isFiring {
         context.load(entry.record.record)
         forgetLoadedBatch()
-        if entry.record.hasDurableID { try remember(entry.id) }
+        context.streamTime = timers.clock
+        let input = inputs.first { $0.topicPartition == entry.record.record.topicPartition }
+        if entry.record.hasDurableID, let input {
+          try remember(entry.id, in: seenIDs[input.order])
+        }
         sequences.beginUnit()
         if let number = entry.record.sequenceNumber {
           try sequences.settle(number, of: entry.record.order)

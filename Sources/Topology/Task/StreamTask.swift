@@ -23,6 +23,8 @@ package final class StreamTask {
   let journal: TaskJournal
   let outbox: OutboxWriter
   let timers: TaskTimers
+  /// By input.
+  let seenIDs: [SeenIDs]
   let log: @Sendable (String) -> Void
   let retryWait: (Duration) -> Bool
   private var order: UnitOrder
@@ -54,7 +56,7 @@ package final class StreamTask {
     self.state = state
     self.log = log
     self.retryWait = retryWait
-    context = RecordContext(counters: counters, ids: state.seenIDs, log: log)
+    context = RecordContext(counters: counters, log: log)
     outbox = try OutboxWriter(
       outbox: state.outbox, context: context, topology: topology.name,
       topics: (subTopology.sinks + (topology.deadLetterTopic.map { [$0] } ?? [])).uniqued())
@@ -80,7 +82,9 @@ package final class StreamTask {
         idle: topology.idle(of: topic) ?? .zero, clock: clock, words: state.words)
     }
     origins = inputs.map { UnitOrigin(.record, source: $0.source, input: $0) }
-    if let source = inputs.first?.source { state.seenIDs.retention = source.seenIDs.stored }
+    seenIDs = try inputs.map {
+      try state.seenIDs(scope: $0.source.idScope, retention: $0.source.seenIDs.stored)
+    }
     kept = KeptRecords(state)
     for input in inputs {
       input.restore()

@@ -123,16 +123,14 @@ public final class RecordContext {
   @exclusivity(unchecked) var hasHeldRecords = false
   @exclusivity(unchecked) var createdRows: [String] = []
   let counters: TaskCounters
-  private let ids: SeenIDs?
+  /// Those of the running record's source; `nil` where records are only looked at.
+  @exclusivity(unchecked) var ids: SeenIDs?
   private let log: @Sendable (String) -> Void
 
-  /// - Parameter ids: those of the task; `nil` where records are only looked at.
   init(
-    counters: TaskCounters, ids: SeenIDs? = nil,
-    log: @escaping @Sendable (String) -> Void = { _ in }
+    counters: TaskCounters, log: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.counters = counters
-    self.ids = ids
     self.log = log
     batch = RecordBatch(TopicPartition("", 0), nextOffset: 0)
     unsafe fields = .allocate(capacity: 1)

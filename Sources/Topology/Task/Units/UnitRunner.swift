@@ -10,6 +10,8 @@ extension StreamTask {
   func run(_ origin: UnitOrigin) throws -> UnitResult {
     var attempts = 1
     context.policies = origin.source.policies
+    let ids = seenIDs[origin.input.order]
+    if context.ids !== ids { context.ids = ids }
     context.isReleased = origin.kept != nil
     while true {
       do {
@@ -137,8 +139,9 @@ extension StreamTask {
 
   /// What is known of the record's id; `nil` where nothing is.
   private func lookUp(_ origin: UnitOrigin) throws -> Admission? {
-    let seen = try state.seenIDs.find(context.idHash)
-    if let seen, seen.valueHash == UInt32(truncatingIfNeeded: context.valueHash) {
+    let answer = try seenIDs[origin.input.order].look(
+      context.idHash, valueHash: context.valueHash, at: context.streamTime)
+    if case .duplicate = answer {
       noteDuplicate()
       return .duplicate
     }
@@ -156,7 +159,7 @@ extension StreamTask {
         throw conflict(with: "the one kept of offset \(first.record.record.offset)", .deadLetter)
       }
     }
-    guard let seen else { return nil }
+    guard case .conflict(let seen) = answer else { return nil }
     let policy =
       origin.source.policies.conflict ?? (context.hasComposedID ? .deadLetter : .warn)
     switch policy {
@@ -194,7 +197,7 @@ extension StreamTask {
     default: break
     }
     try settleNumber()
-    if let id = ownID(origin) { try remember(id) }
+    if let id = ownID(origin) { try remember(id, in: seenIDs[origin.input.order]) }
     if context.outcome.applied { return UnitResult(fate: .applied) }
     if context.outcome.late { return UnitResult(fate: .late) }
     return UnitResult(fate: context.outcome.ignored ? .ignored : .filtered)
@@ -207,10 +210,9 @@ extension StreamTask {
   }
 
   /// The id enters the runs with the record's bytes.
-  func remember(_ id: Hash128) throws {
-    try state.seenIDs.insert(
-      id, offset: context.offset, valueHash: UInt32(truncatingIfNeeded: context.valueHash),
-      timestamp: context.timestamp)
+  func remember(_ id: Hash128, in ids: SeenIDs) throws {
+    try ids.insert(
+      id, offset: context.offset, valueHash: context.valueHash, streamTime: context.streamTime)
   }
 
   /// The record waits for rows or a number that are not there.
