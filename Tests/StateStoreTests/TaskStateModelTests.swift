@@ -79,10 +79,14 @@ private struct Model: Equatable {
     case 12:
       let id = Hash128("\(row.total)".bytes.span.bytes)
       model.lastHeld += 1
-      let number = state.held.insert(group: key.encoded, idHash: id, "h".bytes.span.bytes)
+      let idHash = row.total == 5 ? nil : id
+      let valueHash = UInt64.random(in: 0..<3, using: &generator)
+      let number = state.held.insert(
+        group: key.encoded, idHash: idHash, valueHash: valueHash, "h".bytes.span.bytes)
       #expect(number == model.lastHeld)
       model.held[number] = EntryStore.Entry(
-        number: number, group: key.encoded, idHash: id, bytes: "h".bytes)
+        number: number, group: key.encoded, idHash: idHash, valueHash: valueHash,
+        bytes: "h".bytes)
     default:
       guard let number = model.held.keys.sorted().randomElement(using: &generator) else { return }
       #expect(try state.held.delete(number))
@@ -96,7 +100,12 @@ private struct Model: Equatable {
       #expect(try fixture.numbered.get(key) == model.orders[key])
       let numbers = model.held.values.filter { $0.group == key.encoded }.map(\.number).sorted()
       #expect(try state.held.numbers(group: key.encoded) == numbers)
-      #expect(state.held.count(group: key.encoded) == numbers.count)
+      #expect(try state.held.count(group: key.encoded, upTo: 3) == min(3, numbers.count))
+      #expect(try state.held.isEmpty(group: key.encoded) == numbers.isEmpty)
+      let middle = numbers.count / 2
+      #expect(
+        try state.held.numbers(group: key.encoded, after: numbers.first ?? 0, limit: middle)
+          == [Int64](numbers.dropFirst().prefix(middle)))
     }
     #expect(fixture.numbered.count == model.orders.count)
     #expect(fixture.clustered.count == model.windows.count)
@@ -132,7 +141,14 @@ private struct Model: Equatable {
     for total in -5...5 {
       let id = Hash128("\(total)".bytes.span.bytes)
       let first = model.held.values.filter { $0.idHash == id }.min { $0.number < $1.number }
-      #expect(try state.held.byID(id) == first)
+      #expect(try state.held.contains(id: id) == (first != nil))
+      let entries = model.held.values.filter { $0.idHash == id }
+      let other = entries.min { ($0.valueHash, $0.number) < ($1.valueHash, $1.number) }
+      for valueHash in UInt64(0)..<3 {
+        let same = entries.filter { $0.valueHash == valueHash }.map(\.number).min()
+        let answer = try state.held.look(id, valueHash: valueHash)
+        #expect(answer == (same.map { .same($0) } ?? other.map { .other($0.number) } ?? .none))
+      }
     }
     #expect(
       try state.held.numbers(after: 0, limit: 7) == [Int64](model.held.keys.sorted().prefix(7)))

@@ -7,13 +7,6 @@
 final class KeySpace: StoreParticipant {
   static let none: Int64 = -1
 
-  /// How much of the tree is in the filter: a state is opened without reading all of its keys.
-  private enum Filtered {
-    /// All keys before this one, and those that were added since.
-    case upTo([UInt8])
-    case all
-  }
-
   private struct Hot: ~Copyable {
     var keys = KeyTable()
     /// By entry; ``none`` while the key has no row anywhere.
@@ -21,9 +14,7 @@ final class KeySpace: StoreParticipant {
     /// Entries that got their number in this interval.
     var assigned: [Int32] = []
     var assignedInUnit = 0
-    /// Every key of the tree, once ``filtered`` says so.
-    var filter = KeyFilter()
-    var filtered = Filtered.upTo([])
+    var filter = TreeFilter()
     var lastUnit = -1
   }
 
@@ -69,20 +60,7 @@ final class KeySpace: StoreParticipant {
 
   private func mayBeStored(_ entry: Int, _ bytes: Int) -> Bool {
     // The tree knows long keys by another name.
-    guard case .all = hot.value.filtered, bytes <= TreeKey.plainBytesMax else { return true }
-    return hot.value.filter.mayContain(hot.value.keys.hash(entry))
-  }
-
-  /// Brings a part of the stored keys into the filter, in step with what the interval did itself.
-  private func fillFilter(_ transaction: Transaction, _ tree: Table) throws(StoreError) {
-    guard case .upTo(let start) = hot.value.filtered else { return }
-    var cursor = try transaction.cursor(tree)
-    var found = try cursor.seek(start.raw)
-    for _ in 0..<(1_024 + 2 * hot.value.keys.count) where found && !hot.value.filter.isFull {
-      unsafe hot.value.filter.insert(hash64(cursor.keyBytes.bytes))
-      found = try cursor.next()
-    }
-    hot.value.filtered = found && !hot.value.filter.isFull ? .upTo(cursor.key) : .all
+    bytes > TreeKey.plainBytesMax || hot.value.filter.mayContain(hot.value.keys.hash(entry))
   }
 
   private func storedNumber(_ tree: Table, _ key: RawSpan) throws(StoreError) -> Int64 {
@@ -134,7 +112,9 @@ final class KeySpace: StoreParticipant {
 
   func flush(_ transaction: Transaction) throws {
     guard let tree else { return }
-    try fillFilter(transaction, tree)
+    // In step with what the interval did itself.
+    try hot.value.filter.fill(
+      transaction, tree, limit: 1_024 + 2 * hot.value.keys.count, hash: { hash64($0) })
     if assignedEntries.isEmpty { return }
     var cursor = try transaction.cursor(tree)
     for entry in hot.value.keys.sorted(assignedEntries) {

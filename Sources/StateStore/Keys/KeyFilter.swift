@@ -6,8 +6,9 @@
 /// them after a walk through pages that are seldom at hand; this says no with one look, and is
 /// wrong about a hundredth of the keys it has not seen.
 ///
-/// A full layer is followed by one twice its size, so no key is ever read again to make room.
-/// Beyond ``bytesMax`` the filter is given up.
+/// A full layer is followed by a larger one, so no key is ever read again to make room: a process
+/// has thousands of tasks, so it begins small, with 2 kB, and grows by four until it is of a size to
+/// double. Beyond ``bytesMax`` the filter is given up.
 struct KeyFilter: ~Copyable {
   /// Bits of one key in a block, one in each of its words.
   private typealias Block = SIMD8<UInt32>
@@ -25,7 +26,8 @@ struct KeyFilter: ~Copyable {
   }
 
   static let bytesMax = 4 << 20
-  private static let firstBlocks = 2_048
+  private static let firstBlocks = 64
+  private static let blocksToDouble = 2_048
   private static let salts = Block(
     0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947,
     0x5c6b_fb31)
@@ -60,10 +62,16 @@ struct KeyFilter: ~Copyable {
     return false
   }
 
+  private var nextBlocks: Int {
+    guard let last = layers.last?.blocks.count else { return Self.firstBlocks }
+    if last >= Self.blocksToDouble { return last * 2 }
+    return min(last * 4, Self.blocksToDouble)
+  }
+
   mutating func insert(_ hash: UInt64) {
     if isFull { return }
     if layers.last.map({ $0.count == $0.capacity }) ?? true {
-      let blocks = layers.last.map { $0.blocks.count * 2 } ?? Self.firstBlocks
+      let blocks = nextBlocks
       if memoryBytes + blocks * 32 > Self.bytesMax {
         isFull = true
         layers = []

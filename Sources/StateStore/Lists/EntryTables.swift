@@ -1,8 +1,20 @@
-/// The stored side of an entry store: entries by number, and two trees that find them.
+/// What finds an entry, apart from its bytes.
+struct EntryHead: Hashable {
+  let number: Int64
+  let group: [UInt8]
+  let idHash: Hash128?
+  let valueHash: UInt64
+  let byteCount: Int
+
+  var groupHash: Hash128 { Hash128(group.raw) }
+}
+
+/// The stored side of an entry store: entries by number, and two trees that find them, of (hash of
+/// the group, number) and (id, hash of the value, number). Their keys have no values.
 struct EntryTables {
-  private let entries: Table
-  private let groups: Table
-  private let ids: Table
+  let entries: Table
+  let groups: Table
+  let ids: Table
 
   init(_ name: String, _ environment: Environment) throws(StoreError) {
     self.entries = try environment.table(name)
@@ -21,116 +33,147 @@ struct EntryTables {
     self.ids = ids
   }
 
-  func load(
-    _ transaction: Transaction, _ groupCounts: inout HashCounts, _ idCounts: inout HashCounts
-  ) throws(StoreError) {
-    var cursor = try transaction.cursor(ids)
-    var found = try cursor.first()
-    while found {
-      idCounts.add(try Self.hash(cursor.key, ids))
-      found = try cursor.next()
-    }
-    var from: [UInt8]?
-    while true {
-      let (page, isEnd) = try TreeWalk.page(
-        transaction, groups, from: from, limit: 1024, keysOnly: true)
-      for entry in page {
-        groupCounts.add(Hash128(entry.key.raw.extracting(first: entry.key.count - 8)))
-      }
-      guard !isEnd, let last = page.last else { return }
-      from = last.key + [0]
-    }
+  /// The lower half of the hash that a key of either tree begins with.
+  static func filterHash(_ key: RawSpan) -> UInt64 {
+    key.byteCount < 16 ? 0 : key.bigEndian(UInt64.self, at: 8)
   }
 
-  private static func hash(_ key: [UInt8], _ table: Table) throws(StoreError) -> Hash128 {
-    guard key.count == 24 else {
-      throw StoreError(.corrupted, "a key is not a hash and a number", store: table.name)
-    }
-    return Hash128(
-      high: key.raw.bigEndian(UInt64.self, at: 0), low: key.raw.bigEndian(UInt64.self, at: 8))
+  private static func groupKey(_ group: Hash128, _ number: Int64) -> [UInt8] {
+    var key: [UInt8] = []
+    key.append(bigEndian: group.high)
+    key.append(bigEndian: group.low)
+    key.append(bigEndian: number)
+    return key
   }
 
-  private static func idKey(_ id: Hash128, _ number: Int64) -> [UInt8] {
+  private static func idKey(_ id: Hash128, _ valueHash: UInt64, _ number: Int64) -> [UInt8] {
     var key: [UInt8] = []
     key.append(bigEndian: id.high)
     key.append(bigEndian: id.low)
+    key.append(bigEndian: valueHash)
     key.append(bigEndian: number)
     return key
   }
 
-  private static func groupKey(_ group: [UInt8], _ number: Int64) -> [UInt8] {
-    var key = group
-    key.append(bigEndian: number)
-    return key
-  }
+  // MARK: Writing
 
   func put(_ entry: EntryStore.Entry, _ transaction: Transaction) throws(StoreError) {
     var value = bigEndianBytes(UInt32(entry.group.count))
     value.append(contentsOf: entry.group)
-    value.append(bigEndian: entry.idHash.high)
-    value.append(bigEndian: entry.idHash.low)
+    value.append(entry.idHash == nil ? 0 : 1)
+    value.append(bigEndian: entry.idHash?.high ?? 0)
+    value.append(bigEndian: entry.idHash?.low ?? 0)
+    value.append(bigEndian: entry.valueHash)
     value.append(contentsOf: entry.bytes)
     try withKey(entry.number) { key throws(StoreError) in
       try transaction.put(entries, key, value.raw)
     }
-    let key = Self.groupKey(entry.group, entry.number)
-    var head: [UInt8] = []
-    TreeKey.appendHead(key.raw, to: &head)
-    try TreeKey.with(key.raw) { key throws(StoreError) in
-      try transaction.put(groups, key, head.raw)
+    let head = entry.head
+    try transaction.put(groups, Self.groupKey(head.groupHash, entry.number).raw, RawSpan())
+    if let id = entry.idHash {
+      try transaction.put(ids, Self.idKey(id, entry.valueHash, entry.number).raw, RawSpan())
     }
-    try transaction.put(ids, Self.idKey(entry.idHash, entry.number).raw, RawSpan())
   }
 
-  func delete(_ entry: EntryStore.Entry, _ transaction: Transaction) throws(StoreError) {
-    try withKey(entry.number) { key throws(StoreError) in
+  func delete(_ head: EntryHead, _ transaction: Transaction) throws(StoreError) {
+    try withKey(head.number) { key throws(StoreError) in
       _ = try transaction.delete(entries, key)
     }
-    try TreeKey.with(Self.groupKey(entry.group, entry.number).raw) { key throws(StoreError) in
-      _ = try transaction.delete(groups, key)
+    try transaction.delete(groups, Self.groupKey(head.groupHash, head.number).raw)
+    if let id = head.idHash {
+      try transaction.delete(ids, Self.idKey(id, head.valueHash, head.number).raw)
     }
-    try transaction.delete(ids, Self.idKey(entry.idHash, entry.number).raw)
   }
+
+  // MARK: Reading
 
   func entry(_ number: Int64, _ transaction: Transaction) throws(StoreError) -> EntryStore.Entry? {
-    let value = try withKey(number) { key throws(StoreError) in
-      try transaction.value(entries, key)
+    guard let (head, bytes) = try read(number, transaction, withBytes: true) else { return nil }
+    return EntryStore.Entry(head, bytes: bytes)
+  }
+
+  func head(_ number: Int64, _ transaction: Transaction) throws(StoreError) -> EntryHead? {
+    try read(number, transaction, withBytes: false)?.head
+  }
+
+  private func read(
+    _ number: Int64, _ transaction: Transaction, withBytes: Bool
+  ) throws(StoreError) -> (head: EntryHead, bytes: [UInt8])? {
+    let found = try unsafe withKey(number) { key throws(StoreError) in
+      try unsafe key.withUnsafeBytes { key throws(StoreError) in
+        try unsafe transaction.value(entries, key)
+      }
     }
-    guard let value else { return nil }
+    guard let found = unsafe found else { return nil }
+    let value = unsafe found.bytes
     let damaged = StoreError(
       .corrupted, "entry \(number) is shorter than its head", store: entries.name)
-    guard value.count >= 4 else { throw damaged }
-    let content = 4 + Int(value.raw.bigEndian(UInt32.self, at: 0)) + 16
-    guard value.count >= content else { throw damaged }
-    return EntryStore.Entry(
-      number: number, group: [UInt8](value[4..<(content - 16)]),
-      idHash: Hash128(
-        high: value.raw.bigEndian(UInt64.self, at: content - 16),
-        low: value.raw.bigEndian(UInt64.self, at: content - 8)),
-      bytes: [UInt8](value[content...]))
+    guard value.byteCount >= 4 else { throw damaged }
+    let group = Int(value.bigEndian(UInt32.self, at: 0))
+    let content = 4 + group + 25
+    guard value.byteCount >= content else { throw damaged }
+    let hasID = value.unsafeByte(4 + group) != 0
+    let head = EntryHead(
+      number: number, group: unsafe [UInt8](unsafe found[4..<(4 + group)]),
+      idHash: hasID
+        ? Hash128(
+          high: value.bigEndian(UInt64.self, at: content - 24),
+          low: value.bigEndian(UInt64.self, at: content - 16)) : nil,
+      valueHash: value.bigEndian(UInt64.self, at: content - 8),
+      byteCount: value.byteCount - content)
+    return (head, withBytes ? unsafe [UInt8](found[content...]) : [])
   }
 
-  func numbers(id: Hash128, _ transaction: Transaction) throws(StoreError) -> [Int64] {
-    var numbers: [Int64] = []
-    var cursor = try transaction.cursor(ids)
-    var found = try cursor.seek(Self.idKey(id, 0).raw)
+  /// The first entry of a group from a number on that `isWanted`.
+  func next(
+    group: [UInt8], _ hash: Hash128, from number: Int64, _ transaction: Transaction,
+    where isWanted: (Int64) -> Bool
+  ) throws(StoreError) -> Int64? {
+    let prefix = Self.groupKey(hash, 0).prefix(16)
+    var cursor = try transaction.cursor(groups)
+    var found = try cursor.seek(Self.groupKey(hash, number).raw)
     while found {
-      let key = cursor.key
-      guard try Self.hash(key, ids) == id else { break }
-      numbers.append(key.raw.bigEndian(Int64.self, at: 16))
+      let key = unsafe cursor.keyBytes
+      guard unsafe key.count == 24 && key.starts(with: prefix) else { return nil }
+      let number = unsafe key.bytes.bigEndian(Int64.self, at: 16)
+      // Two groups may have one hash.
+      if isWanted(number), try head(number, transaction)?.group == group { return number }
       found = try cursor.next()
     }
-    return numbers
+    return nil
   }
 
-  func numbers(group: [UInt8], _ transaction: Transaction) throws(StoreError) -> [Int64] {
-    let (page, _) = try TreeWalk.page(
-      transaction, groups, from: Self.groupKey(group, 0), to: Self.groupKey(group, .max),
-      limit: .max, keysOnly: true)
-    // A group that begins with this one has longer keys.
-    return page.filter { $0.key.count == group.count + 8 }.map {
-      $0.key.raw.bigEndian(Int64.self, at: group.count)
+  /// The first (value's hash, number) of an id from such a pair on that `isWanted`.
+  func next(
+    id: Hash128, from: (valueHash: UInt64, number: Int64), _ transaction: Transaction,
+    where isWanted: (Int64) -> Bool
+  ) throws(StoreError) -> (valueHash: UInt64, number: Int64)? {
+    let prefix = Self.idKey(id, 0, 0).prefix(16)
+    var cursor = try transaction.cursor(ids)
+    var found = try cursor.seek(Self.idKey(id, from.valueHash, from.number).raw)
+    while found {
+      let key = unsafe cursor.keyBytes
+      guard unsafe key.count == 32 && key.starts(with: prefix) else { return nil }
+      let number = unsafe key.bytes.bigEndian(Int64.self, at: 24)
+      if isWanted(number) {
+        return (unsafe key.bytes.bigEndian(UInt64.self, at: 16), number)
+      }
+      found = try cursor.next()
     }
+    return nil
+  }
+
+  /// The numbers of all entries of an id, oldest first.
+  func numbers(id: Hash128, _ transaction: Transaction) throws(StoreError) -> [Int64] {
+    var numbers: [Int64] = []
+    let prefix = Self.idKey(id, 0, 0).prefix(16)
+    var cursor = try transaction.cursor(ids)
+    var found = try cursor.seek(Self.idKey(id, 0, 0).raw)
+    while found, case let key = cursor.key, key.count == 32, key.starts(with: prefix) {
+      numbers.append(key.raw.bigEndian(Int64.self, at: 24))
+      found = try cursor.next()
+    }
+    return numbers.sorted()
   }
 
   func numbers(
@@ -140,7 +183,11 @@ struct EntryTables {
     var cursor = try transaction.cursor(entries)
     var found = try withKey(max(0, after) + 1) { key throws(StoreError) in try cursor.seek(key) }
     while found && numbers.count < limit {
-      let number = cursor.key.raw.bigEndian(Int64.self, at: 0)
+      let key = unsafe cursor.keyBytes
+      guard key.count == 8 else {
+        throw StoreError(.corrupted, "a key is no number", store: entries.name)
+      }
+      let number = unsafe key.bytes.bigEndian(Int64.self, at: 0)
       if isWanted(number) { numbers.append(number) }
       found = try cursor.next()
     }

@@ -22,7 +22,7 @@ package final class Journal: StoreParticipant {
     if interval.isFirstChange(of: index, &lastUnit) { list.beginUnit() }
   }
 
-  /// Appends an entry.
+  /// Appends an entry, in the unit it belongs to.
   ///
   /// - Returns: its number.
   @discardableResult
@@ -33,6 +33,8 @@ package final class Journal: StoreParticipant {
 
   /// The last number given out, the interval's included; 0 before the first.
   package var lastNumber: Int64 { list.lastNumber }
+  /// The number of the oldest entry that is still here, or of the next.
+  package var firstNumber: Int64 { list.trimmed + 1 }
 
   /// Deletes the entries before `number`, with the interval's commit.
   package func trim(before number: Int64) throws(StoreError) {
@@ -42,11 +44,14 @@ package final class Journal: StoreParticipant {
     }
   }
 
-  /// Committed entries from `number` on, in a read transaction of its own.
-  package func read(from number: Int64, limit: Int) throws(StoreError) -> [Entry] {
+  /// A page of committed entries from `number` on, in a read transaction of its own: at most
+  /// `limit`, and no further than the one with which they have `bytesMax` bytes.
+  package func read(
+    from number: Int64, limit: Int, bytesMax: Int = 1 << 20
+  ) throws(StoreError) -> [Entry] {
     let read = try ReadTransaction(interval.environment)
     return try list.read(
-      after: number - 1, limit: limit, bytesMax: .max, read.operations
+      after: number - 1, limit: limit, bytesMax: bytesMax, read.operations
     ).map { Entry(number: $0.number, bytes: $0.bytes) }
   }
 
@@ -63,4 +68,60 @@ package final class Journal: StoreParticipant {
   func intervalCommitted() { list.intervalCommitted() }
 
   var dirtyBytes: Int { list.cachedBytes * 2 }
+}
+
+extension StateView {
+  /// A page of the journal from `number` on, oldest first: at most `limit` entries, and no further
+  /// than the one with which they have `bytesMax` bytes.
+  package func journal(
+    from number: Int64, limit: Int, bytesMax: Int = 1 << 20
+  ) throws(StoreError) -> [Journal.Entry] {
+    guard let table = environment.openedTable("journal") else { return [] }
+    var entries: [Journal.Entry] = []
+    var bytes = 0
+    var cursor = try transaction.cursor(table)
+    var found = try withKey(max(number, 1)) { key throws(StoreError) in try cursor.seek(key) }
+    while found && entries.count < limit && bytes < bytesMax {
+      let key = cursor.key
+      guard key.count == 8 else {
+        throw StoreError(.corrupted, "a key of the journal is no number", store: "journal")
+      }
+      entries.append(
+        Journal.Entry(number: key.raw.bigEndian(Int64.self, at: 0), bytes: cursor.value))
+      bytes += entries.last?.bytes.count ?? 0
+      found = try cursor.next()
+    }
+    return entries
+  }
+}
+
+/// Reads the journal of a state from one entry to the next, a page in memory at a time, each page in
+/// a read transaction of its own.
+package struct JournalReader {
+  private static let pageEntries = 4_096
+
+  private let reader: StateReader
+  private var page: [Journal.Entry] = []
+  private var position = 0
+  private var from: Int64
+
+  /// - Parameter number: of the first entry that is wanted.
+  package init(_ reader: StateReader, from number: Int64 = 1) {
+    self.reader = reader
+    self.from = number
+  }
+
+  /// The next entry; `nil` behind the last one that is committed, and again that of a later commit.
+  package mutating func next() throws -> Journal.Entry? {
+    if position == page.count {
+      let from = from
+      page = try reader.read { try $0.journal(from: from, limit: Self.pageEntries) }
+      position = 0
+    }
+    guard position < page.count else { return nil }
+    let entry = page[position]
+    position += 1
+    from = entry.number + 1
+    return entry
+  }
 }

@@ -48,26 +48,40 @@ final class NumberedList {
   func trim(upTo number: Int64, _ reading: Transaction) throws(StoreError) {
     let firstCached = lastNumber - Int64(list.count) + 1
     precondition(number <= lastNumber, "only what was appended is trimmed")
-    var gone: Int64 = 0
-    var next = trimmed + 1
-    while next <= number {
-      if next >= firstCached {
-        gone += Int64(list.byteCount(Int(next - firstCached)))
-      } else {
-        gone += Int64(try stored(next, reading)?.count ?? 0)
-      }
-      next += 1
+    guard number > trimmed else { return }
+    var gone = try storedBytes(from: trimmed + 1, to: min(number, firstCached - 1), reading)
+    for cached in max(firstCached, trimmed + 1)..<max(firstCached, number + 1) {
+      gone += Int64(list.byteCount(Int(cached - firstCached)))
     }
-    if number > trimmed {
-      words[trimmedWord] = number
-      words[bytesWord] -= gone
-    }
+    words[trimmedWord] = number
+    words[bytesWord] -= gone
   }
 
-  private func stored(
-    _ number: Int64, _ transaction: Transaction
-  ) throws(StoreError) -> [UInt8]? {
-    try transaction.value(table, key(number).raw)
+  /// The bytes of the stored entries of some numbers; their own pages are not looked at.
+  private func storedBytes(
+    from first: Int64, to last: Int64, _ transaction: Transaction
+  ) throws(StoreError) -> Int64 {
+    var bytes: Int64 = 0
+    try forEach(from: first, to: last, transaction) { cursor throws(StoreError) in
+      bytes += Int64(unsafe cursor.valueBytes.count)
+    }
+    return bytes
+  }
+
+  private func forEach(
+    from first: Int64, to last: Int64, _ transaction: Transaction,
+    _ body: (inout Cursor) throws(StoreError) -> Void
+  ) throws(StoreError) {
+    var cursor = try transaction.cursor(table)
+    var found = try cursor.seek(key(first).raw)
+    while found {
+      let key = unsafe cursor.keyBytes
+      guard key.count == prefix.count + 8, unsafe key.starts(with: prefix),
+        unsafe key.bytes.bigEndian(Int64.self, at: prefix.count) <= last
+      else { return }
+      try body(&cursor)
+      found = try cursor.next()
+    }
   }
 
   func read(
@@ -101,8 +115,8 @@ final class NumberedList {
       }
     }
     if trimmed > storedTrimmed {
-      for number in (storedTrimmed + 1)...trimmed {
-        try transaction.delete(table, key(number).raw)
+      try forEach(from: storedTrimmed + 1, to: trimmed, transaction) { cursor throws(StoreError) in
+        try cursor.delete()
       }
     }
   }

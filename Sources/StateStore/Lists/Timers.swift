@@ -18,12 +18,18 @@ package struct Timer: Hashable, Sendable {
 /// The timers of a task in the order (time, operator, key), durable.
 ///
 /// What the interval set or deleted lies over the tree: a map for what holds, a heap for the
-/// earliest. ``next(upTo:)`` costs a comparison while nothing is due.
+/// earliest. The tree is read ahead a page at a time, past what the interval deleted, so that taking
+/// timer after timer costs each the same however many are due. ``next(upTo:)`` costs a comparison
+/// while nothing is due.
 package final class Timers: StoreParticipant {
   private struct Change {
     let timer: [UInt8]
     let old: Bool?
   }
+
+  /// Of the first page that is read ahead; each next one is twice as large, up to a limit.
+  private static let pageMin = 8
+  private static let pageMax = 512
 
   private let interval: Interval
   private let table: Table
@@ -35,13 +41,12 @@ package final class Timers: StoreParticipant {
   /// Keys that were set; those deleted since are dropped when they come up.
   private var heap = MinHeap()
   private var unit: [Change] = []
-  /// No timer of the tree that holds lies before it; `nil`: not known.
-  private var treeFirst: TreeFirst?
-
-  private enum TreeFirst {
-    case at([UInt8])
-    case none
-  }
+  /// A page of the tree, and the first of it that the interval has not been seen to delete.
+  private var ahead: [[UInt8]] = []
+  private var nextAhead = 0
+  /// Where the page behind it begins; `nil` at the tree's end.
+  private var behindAhead: [UInt8]? = []
+  private var page = pageMin
 
   init(_ interval: Interval, index: Int) throws(StoreError) {
     self.interval = interval
@@ -83,7 +88,6 @@ package final class Timers: StoreParticipant {
     overlay[timer] = set
     interval.words[countWord] += set ? 1 : -1
     if set { heap.push(timer) }
-    if !set, case .at(let first) = treeFirst, first == timer { treeFirst = nil }
   }
 
   /// Sets a timer; one that is set already stays.
@@ -102,8 +106,7 @@ package final class Timers: StoreParticipant {
   package func next(upTo time: Timestamp) throws(StoreError) -> Timer? {
     while let top = heap.first, overlay[top] != true { heap.removeFirst() }
     var first = heap.first
-    if treeFirst == nil { treeFirst = try findTreeFirst() }
-    if case .at(let stored) = treeFirst {
+    if let stored = try firstStored() {
       if let cached = first {
         if precedes(stored, cached) { first = stored }
       } else {
@@ -115,27 +118,46 @@ package final class Timers: StoreParticipant {
     return earliest <= time.milliseconds ? try Self.decode(first) : nil
   }
 
-  /// The first timer of the tree that the interval did not delete.
-  private func findTreeFirst() throws(StoreError) -> TreeFirst {
-    try interval.reading { transaction throws(StoreError) in
-      var from: [UInt8]?
-      while true {
-        let (entries, isEnd) = try TreeWalk.page(
-          transaction, table, from: from, limit: 64, keysOnly: true)
-        for entry in entries where overlay[entry.key] != false { return .at(entry.key) }
-        guard !isEnd, let last = entries.last else { return .none }
-        from = last.key + [0]
+  /// The first timer of the tree that the interval neither set nor deleted.
+  private func firstStored() throws(StoreError) -> [UInt8]? {
+    while true {
+      while nextAhead < ahead.count {
+        if overlay[ahead[nextAhead]] == nil { return ahead[nextAhead] }
+        nextAhead += 1
       }
+      guard let from = behindAhead else { return nil }
+      let (entries, isEnd) = try interval.reading { transaction throws(StoreError) in
+        try TreeWalk.page(transaction, table, from: from, limit: page, keysOnly: true)
+      }
+      page = min(page * 2, Self.pageMax)
+      ahead = entries.map(\.key)
+      nextAhead = 0
+      behindAhead = isEnd ? nil : ahead.last.map { $0 + [0] }
+    }
+  }
+
+  /// Goes back to a timer of the tree that is not deleted any more.
+  private func returnTo(_ timer: [UInt8]) {
+    if let first = ahead.first, !precedes(timer, first) {
+      var (low, high) = (0, nextAhead)
+      while low < high {
+        let middle = (low + high) / 2
+        if precedes(ahead[middle], timer) { low = middle + 1 } else { high = middle }
+      }
+      nextAhead = low
+    } else if behindAhead.map({ precedes(timer, $0) }) ?? true {
+      (ahead, nextAhead, behindAhead) = ([], 0, timer)
     }
   }
 
   func rollbackUnit() {
     for change in unit.reversed() {
+      let wasDeletion = overlay[change.timer] == false
       overlay[change.timer] = change.old
       if change.old == true { heap.push(change.timer) }
+      if change.old == nil && wasDeletion { returnTo(change.timer) }
     }
     unit.removeAll(keepingCapacity: true)
-    treeFirst = nil
   }
 
   func flush(_ transaction: Transaction) throws {
@@ -153,10 +175,10 @@ package final class Timers: StoreParticipant {
   }
 
   func dropCache() {
-    overlay.removeAll(keepingCapacity: true)
+    overlay = [:]
     heap.removeAll()
-    unit.removeAll(keepingCapacity: true)
-    treeFirst = nil
+    unit = []
+    (ahead, nextAhead, behindAhead, page) = ([], 0, [], Self.pageMin)
   }
 
   var dirtyBytes: Int { overlay.count * 400 }
@@ -195,5 +217,5 @@ private struct MinHeap {
     }
   }
 
-  mutating func removeAll() { items.removeAll(keepingCapacity: true) }
+  mutating func removeAll() { items = [] }
 }

@@ -15,6 +15,8 @@ package final class TaskState {
   package let outbox: Outbox
   package let journal: Journal
   package let timers: Timers
+  /// Where the task stands in its inputs.
+  package let positions: Positions
   /// Records that wait: parked behind their key, or for their row.
   package let held: EntryStore
   package let deadLetters: EntryStore
@@ -77,8 +79,9 @@ package final class TaskState {
     self.deadLetters = try EntryStore("deadLetters", interval, index: 5)
     self.marks = try EntryStore("marks", interval, index: 6)
     self.sequences = try EntryStore("sequences", interval, index: 7)
+    self.positions = try Positions(interval, index: 8)
     participants.value = [
-      space, outbox, journal, timers, held, deadLetters, marks, sequences,
+      space, outbox, journal, timers, held, deadLetters, marks, sequences, positions,
     ]
     let read = try ReadTransaction(environment)
     for entry in try TreeWalk.page(read.operations, catalog, limit: .max).entries {

@@ -36,12 +36,12 @@ final class KeptRecords {
   func isBarred(_ topic: String, _ key: ArraySlice<UInt8>?) throws -> Bool {
     guard words[barSlot] > 0 || words[lineSlot] > 0 else { return false }
     let order = KeptKey(topic: topic, key: Array(key ?? []))
-    return try hasBar(order) || held.contains(group: order.group(.line))
+    return try hasBar(order) || !held.isEmpty(group: order.group(.line))
   }
 
   /// Whether a dead letter bars the key.
   func hasBar(_ order: KeptKey) throws -> Bool {
-    words[barSlot] > 0 && deadLetters.contains(group: order.group(.bar))
+    try words[barSlot] > 0 && !deadLetters.isEmpty(group: order.group(.bar))
   }
 
   /// The dead letter that bars a key.
@@ -49,12 +49,28 @@ final class KeptRecords {
     try deadLetters.first(group: order.group(.bar)).map { try entry($0, in: deadLetters) }
   }
 
-  /// Unresolved records with this id.
-  func entries(id: Hash128) throws -> [KeptEntry] {
-    if isEmpty { return [] }
-    return try [held, deadLetters].flatMap { store in
-      try store.entries(id: id).map { try entry($0, in: store) }
+  /// What is kept under an id when a record of it comes.
+  enum Answer {
+    case none, same
+    /// Nothing has the record's bytes.
+    case other(KeptEntry)
+  }
+
+  /// Compares a record with the unresolved ones of its id.
+  ///
+  /// - Parameter own: its own entry, where it has one.
+  func look(_ id: Hash128, valueHash: UInt64, except own: KeptEntry?) throws -> Answer {
+    if isEmpty { return .none }
+    var other: KeptEntry?
+    for store in [held, deadLetters] {
+      let number = own.flatMap { $0.store === store ? $0.number : nil }
+      switch try store.look(id, valueHash: valueHash, except: number) {
+      case .none: continue
+      case .same: return .same
+      case .other(let number): other = try other ?? entry(number, in: store)
+      }
     }
+    return other.map { .other($0) } ?? .none
   }
 
   func entry(_ number: Int64, in store: EntryStore) throws -> KeptEntry? {
@@ -63,7 +79,7 @@ final class KeptRecords {
 
   private func entry(_ entry: EntryStore.Entry, in store: EntryStore) throws -> KeptEntry {
     KeptEntry(
-      store: store, number: entry.number, id: entry.idHash, record: try KeptRecord(entry.bytes))
+      store: store, number: entry.number, id: entry.idHash ?? .zero, record: try KeptRecord(entry.bytes))
   }
 
   /// The head of a key's line.
@@ -95,7 +111,9 @@ final class KeptRecords {
     _ kept: KeptRecord, _ id: Hash128, into store: EntryStore, _ kind: KeptKey.Kind
   ) {
     let bytes = kept.encoded()
-    _ = store.insert(group: kept.order.group(kind), idHash: id, bytes.span.bytes)
+    _ = store.insert(
+      group: kept.order.group(kind), idHash: kept.hasDurableID ? id : nil,
+      valueHash: kept.valueHash, bytes.span.bytes)
   }
 
   func remove(_ entry: KeptEntry) throws {
@@ -119,7 +137,7 @@ final class KeptRecords {
     for number in try marks.numbers(after: 0, limit: .max) { try marks.delete(number) }
     for key in keys {
       let bytes = key.encoded()
-      marks.insert(group: [], idHash: .zero, bytes.span.bytes)
+      marks.insert(group: [], idHash: nil, bytes.span.bytes)
     }
   }
 }

@@ -120,7 +120,7 @@ final class SequenceNumbers {
     } else if !loose.contains(where: { $0.number == number }) {
       var bytes: [UInt8] = []
       unsafe withUnsafeBytes(of: number.littleEndian) { unsafe bytes.append(contentsOf: $0) }
-      numbers.insert(group: group, idHash: .zero, bytes.span.bytes)
+      numbers.insert(group: group, idHash: nil, bytes.span.bytes)
     }
   }
 }

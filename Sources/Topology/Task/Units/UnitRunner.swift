@@ -146,17 +146,17 @@ extension StreamTask {
       return .duplicate
     }
     if !kept.isEmpty {
-      let own = origin.kept
-      let others = try kept.entries(id: context.idHash).filter {
-        !($0.number == own?.number && $0.store === own?.store)
-      }
-      if others.contains(where: { $0.record.valueHash == context.valueHash }) {
+      switch try kept.look(
+        context.idHash, valueHash: context.valueHash, except: origin.kept)
+      {
+      case .none: break
+      case .same:
         noteDuplicate()
         return .duplicate
-      }
       // Nothing is applied unasked, and neither is lost.
-      if let first = others.first, own == nil {
+      case .other(let first) where origin.kept == nil:
         throw conflict(with: "the one kept of offset \(first.record.record.offset)", .deadLetter)
+      case .other: break
       }
     }
     guard case .conflict(let seen) = answer else { return nil }
