@@ -121,4 +121,36 @@ private struct Ordered: CustomStringConvertible {
     let error = #expect(throws: StoreError.self) { try String(encoded: bytes) }
     #expect(error?.code == .corrupted)
   }
+
+  @Test(
+    "bytes that are no key are an error, never a trap",
+    arguments: [
+      // A decimal with a scale beyond 38, and one whose exponent is out of reach.
+      bytes(0x18, 0x81, 0x02, 0x00), bytes(0x18, 0xFF, 0x02, 0x00), bytes(0x18, 0x7E, 0xFD, 0xFF),
+      bytes(0x18, 0xC1, 0x66, 0x00), bytes(0x18),
+    ])
+  func damaged(key: [UInt8]) {
+    var reader = KeyReader(key)
+    let error = #expect(throws: StoreError.self) { try reader.component() }
+    #expect(error?.code == .corrupted)
+  }
+
+  @Test("whatever bytes a key has, reading it ends", arguments: UInt64(0)..<4)
+  func garbage(seed: UInt64) {
+    var generator = SeededGenerator(seed)
+    for _ in 0..<20_000 {
+      var key = (0..<Int.random(in: 1...24, using: &generator)).map { _ in
+        UInt8.random(in: 0...255, using: &generator)
+      }
+      // A tag, be it of a component in descending order.
+      key[0] =
+        UInt8.random(in: 0...0x30, using: &generator) ^ (Bool.random(using: &generator) ? 0xFF : 0)
+      var reader = KeyReader(key)
+      do {
+        while !reader.isAtEnd { _ = try reader.component() }
+      } catch {
+        #expect(error.code == .corrupted)
+      }
+    }
+  }
 }

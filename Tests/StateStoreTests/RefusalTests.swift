@@ -65,20 +65,23 @@ import Testing
     #expect(error?.code == .lineageChanged && error?.store == "orders")
   }
 
-  @Test("a later format is refused, by the writer and by readers")
-  func newer() throws {
+  @Test(
+    "another format is refused, by the writer and by readers, with what to do",
+    arguments: [("1", StoreError.Code.older), ("3", .newer)])
+  func format(stored: String, code: StoreError.Code) throws {
     try fill()
     do {
       let environment = try Environment.open(directory.path)
       let meta = try #require(try environment.existingTable("meta"))
       let write = try WriteTransaction(environment)
-      try write.operations.put(meta, "format".bytes.span.bytes, "2".bytes.span.bytes)
+      try write.operations.put(meta, "format".bytes.span.bytes, stored.bytes.span.bytes)
       try write.commit()
     }
+    let error = refusal { _ = try TaskState.open(directory: directory.path, identity: identity()) }
+    #expect(error?.code == code)
     #expect(
-      refusal { _ = try TaskState.open(directory: directory.path, identity: identity()) }?.code
-        == .newer)
-    #expect(refusal { _ = try StateReader.open(directory.path) }?.code == .newer)
+      error?.message.hasPrefix("the state has format \(stored), this program reads 2: ") == true)
+    #expect(refusal { _ = try StateReader.open(directory.path) }?.code == code)
   }
 
   @Test("state that is open is refused to a second writer, not to readers")

@@ -39,7 +39,7 @@ struct Failure: Error, CustomStringConvertible {
 
   private static func status(of code: StoreError.Code) -> ExitStatus {
     switch code {
-    case .corrupted, .newer, .foreign, .lineageChanged, .readOnly, .missing: .stateRefused
+    case .corrupted, .newer, .older, .foreign, .lineageChanged, .readOnly, .missing: .stateRefused
     case .locked: .locked
     case .invalid: .invalid
     default: .failed

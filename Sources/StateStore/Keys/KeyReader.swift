@@ -83,6 +83,7 @@ public struct KeyReader: Sendable {
       coefficient = product
       scale += 1
     }
+    guard scale <= Decimal.digitsMax else { throw malformed }
     do throws(DecimalError) {
       return try Decimal(coefficient: negative ? -coefficient : coefficient, scale: scale)
     } catch {

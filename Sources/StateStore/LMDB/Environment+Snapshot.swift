@@ -1,5 +1,6 @@
 import CLMDB
 import Glibc
+import Synchronization
 
 extension Environment {
   /// Writes a compacted copy of the last commit into the directory `target`, which must not exist:
@@ -19,14 +20,33 @@ extension Environment {
     }
     let parent = target.lastIndex(of: "/").map { String(target[..<$0]) } ?? "."
     try Self.makeDirectory(parent.isEmpty ? "/" : parent)
-    try checkPages()
     let temporary = "\(target).\(getpid()).partial"
+    copies.withLock { $0[ObjectIdentifier(cancellation)] = cancellation }
+    defer { copies.withLock { $0[ObjectIdentifier(cancellation)] = nil } }
+    while true {
+      cancellation.begin()
+      do throws(StoreError) {
+        try checkPages(cancellation)
+        try copy(to: target, by: temporary, cancellation)
+        break
+      } catch {
+        // Interrupted, for the map had to grow: begun again.
+        if error.code == .cancelled && !cancellation.isCancelled { continue }
+        throw error
+      }
+    }
+    try DirectorySync.sync(parent.isEmpty ? "/" : parent, for: directory)
+  }
+
+  private func copy(
+    to target: String, by temporary: String, _ cancellation: CopyCancellation
+  ) throws(StoreError) {
     guard unsafe mkdir(temporary, 0o755) == 0 else {
       throw StoreError(lmdb: errno, "making \(temporary)", store: directory)
     }
     do throws(StoreError) {
       try copyCompact(to: temporary + "/data.mdb", cancellation)
-      try syncFile(temporary)
+      try DirectorySync.sync(temporary, for: directory)
       guard unsafe rename(temporary, target) == 0 else {
         throw StoreError(lmdb: errno, "renaming \(temporary)", store: directory)
       }
@@ -35,7 +55,6 @@ extension Environment {
       unsafe rmdir(temporary)
       throw error
     }
-    try syncFile(parent.isEmpty ? "/" : parent)
   }
 
   /// Writes a compacted copy, fsynced, into a new file.
@@ -61,15 +80,6 @@ extension Environment {
     guard result == MDB_SUCCESS else {
       throw StoreError(lmdb: result, "copying to \(path)", store: directory)
     }
-    guard fsync(file) == 0 else {
-      throw StoreError(lmdb: errno, "syncing \(path)", store: directory)
-    }
-  }
-
-  private func syncFile(_ path: String) throws(StoreError) {
-    let file = unsafe Glibc.open(path, O_RDONLY)
-    guard file >= 0 else { throw StoreError(lmdb: errno, "opening \(path)", store: directory) }
-    defer { close(file) }
     guard fsync(file) == 0 else {
       throw StoreError(lmdb: errno, "syncing \(path)", store: directory)
     }

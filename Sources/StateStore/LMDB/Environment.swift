@@ -16,6 +16,7 @@ package final class Environment: @unchecked Sendable {
     /// Bytes of address space to begin with; doubled when it is full.
     package var mapSize: Int
     package var maxReaders: Int
+    /// Tables to begin with; with one more, it is opened again for twice as many.
     package var maxTables: Int
     /// Whether a missing environment is made.
     package var create: Bool
@@ -23,10 +24,15 @@ package final class Environment: @unchecked Sendable {
     package var syncsMeta: Bool
     /// Whether pages are mostly read in their order, so that reading ahead pays at any size.
     package var readsInOrder: Bool
+    /// How long to wait for another process that is opening it, or holds a lock on its file.
+    package var openTimeout: Duration
+    /// How often a writer clears the slots of dead readers.
+    package var staleReadersEvery: Duration
 
     package init(
-      mapSize: Int = 16 << 30, maxReaders: Int = 1024, maxTables: Int = 256, create: Bool = true,
-      syncsMeta: Bool = false, readsInOrder: Bool = false
+      mapSize: Int = 16 << 30, maxReaders: Int = 1024, maxTables: Int = 64, create: Bool = true,
+      syncsMeta: Bool = false, readsInOrder: Bool = false, openTimeout: Duration = .seconds(10),
+      staleReadersEvery: Duration = .seconds(30)
     ) {
       self.mapSize = mapSize
       self.maxReaders = maxReaders
@@ -34,6 +40,8 @@ package final class Environment: @unchecked Sendable {
       self.create = create
       self.syncsMeta = syncsMeta
       self.readsInOrder = readsInOrder
+      self.openTimeout = openTimeout
+      self.staleReadersEvery = staleReadersEvery
     }
   }
 
@@ -55,15 +63,20 @@ package final class Environment: @unchecked Sendable {
   package let directory: String
   /// The longest key LMDB takes, in bytes (511 as Debian builds it).
   package let keyBytesMax: Int
-  /// Used inside the gate; `nil` once opening it anew has failed.
-  private(set) var handle: OpaquePointer?
+  /// Used inside the gate; `nil` once opening it anew, or growing its map, has failed.
+  var handle: OpaquePointer?
   let gate = ReaderGate()
-  private let identity: Identity
-  private let options: Options
-  private let tables = Mutex<[String: UInt32]>([:])
+  let identity: Identity
+  let options: Options
+  /// How many tables it is opened for; whoever holds ``opening`` changes it.
+  var tablesMax: Int
+  let tables = Mutex<[String: UInt32]>([:])
   /// Held by who opens tables, one at a time as LMDB wants it. Not the tables' own lock: beginning a
   /// transaction may wait for all others to end, and those look tables up.
-  private let opening = Mutex(())
+  let opening = Mutex(())
+  /// The copies on their way.
+  let copies = Mutex<[ObjectIdentifier: CopyCancellation]>([:])
+  let lastReaderCheck = Mutex(SuspendingClock.now)
 
   private init(
     directory: String, identity: Identity, handle: OpaquePointer, options: Options
@@ -71,6 +84,7 @@ package final class Environment: @unchecked Sendable {
     self.directory = directory
     self.identity = identity
     self.options = options
+    self.tablesMax = options.maxTables
     unsafe self.handle = unsafe handle
     self.keyBytesMax = unsafe Int(mdb_env_get_maxkeysize(handle))
   }
@@ -86,16 +100,23 @@ package final class Environment: @unchecked Sendable {
   /// Opens the environment in `directory`, or gives the one this process has open already.
   ///
   /// - Throws: ``StoreError``: `missing` without `create`, `corrupted`, `newer`, `readOnly`,
-  ///   `diskFull`, `failed`.
+  ///   `locked` by a process that does not come to the end of its own opening, `diskFull`,
+  ///   `filesFull`, `failed`.
   package static func open(
     _ directory: String, _ options: Options = Options()
   ) throws(StoreError) -> Environment {
     if options.create { try makeDirectory(directory) }
+    let deadline = SuspendingClock.now + options.openTimeout
     while true {
-      let found: Environment? = try attempt(directory, options)
-      if let found { return found }
-      // Its last owner is letting go of it on another thread.
-      sched_yield()
+      do throws(StoreError) {
+        if let found = try attempt(directory, options) { return found }
+        // Its last owner is letting go of it on another thread.
+        sched_yield()
+      } catch {
+        // Waited for here, where nobody waits for this thread.
+        guard error.code == .locked, SuspendingClock.now < deadline else { throw error }
+        usleep(5_000)
+      }
     }
   }
 
@@ -118,6 +139,7 @@ package final class Environment: @unchecked Sendable {
     }
     if isNew, let environment {
       try environment.checkLength()
+      try environment.makeRoomForStoredTables()
       // LMDB gives a file that has outgrown its map just what is in use, and no page to write to.
       if environment.usedBytes > environment.mapSize / 4 * 3 { try environment.grow() }
     }
@@ -125,7 +147,7 @@ package final class Environment: @unchecked Sendable {
   }
 
   /// `nil` where there is no environment yet.
-  private static func identity(of directory: String) -> Identity? {
+  static func identity(of directory: String) -> Identity? {
     var data = stat()
     guard unsafe stat(directory + "/data.mdb", &data) == 0, data.st_size > 0 else { return nil }
     return Identity(device: UInt(data.st_dev), inode: UInt(data.st_ino))
@@ -134,7 +156,14 @@ package final class Environment: @unchecked Sendable {
   private static func openAnew(
     _ directory: String, _ options: Options
   ) throws(StoreError) -> Environment {
+    let isNew = identity(of: directory) == nil
     let handle = try unsafe openHandle(directory, options)
+    if isNew {
+      do throws(StoreError) { try DirectorySync.sync(directory, for: directory) } catch {
+        unsafe mdb_env_close(handle)
+        throw error
+      }
+    }
     guard let identity = identity(of: directory) else {
       unsafe mdb_env_close(handle)
       throw StoreError(.missing, "the environment was removed meanwhile", store: directory)
@@ -143,10 +172,10 @@ package final class Environment: @unchecked Sendable {
       directory: directory, identity: identity, handle: handle, options: options)
   }
 
-  private static func openHandle(
+  static func openHandle(
     _ directory: String, _ options: Options
   ) throws(StoreError) -> OpaquePointer {
-    let files = EnvironmentFiles(in: directory, create: options.create)
+    let files = try EnvironmentFiles(in: directory, create: options.create)
     try files.prepare(readers: options.maxReaders)
     var created: OpaquePointer?
     var result = unsafe mdb_env_create(&created)
@@ -194,12 +223,8 @@ package final class Environment: @unchecked Sendable {
   }
 
   static func makeDirectory(_ directory: String) throws(StoreError) {
-    var made = ""
-    for part in directory.split(separator: "/", omittingEmptySubsequences: true) {
-      made += made.isEmpty && !directory.hasPrefix("/") ? String(part) : "/\(part)"
-      if unsafe mkdir(made, 0o755) != 0 && errno != EEXIST {
-        throw StoreError(lmdb: errno, "making the directory \(made)", store: directory)
-      }
+    try DirectorySync.make(directory) { parent throws(StoreError) in
+      try DirectorySync.sync(parent, for: directory)
     }
   }
 
@@ -210,66 +235,10 @@ package final class Environment: @unchecked Sendable {
   func openHandle() throws(StoreError) -> OpaquePointer {
     guard let handle = unsafe handle else {
       throw StoreError(
-        .failed, "it could not be opened again after a commit; start again", store: directory)
+        .failed, "it could not be opened again, or its map not grown; start again",
+        store: directory)
     }
     return unsafe handle
-  }
-
-  /// Gives the memory back that LMDB keeps of its largest transaction until it closes, if no
-  /// transaction of this process is open: closes the environment and opens it again.
-  ///
-  /// - Throws: ``StoreError``; nothing can then be done with the environment any more.
-  package func releasePages() throws(StoreError) {
-    // A table that somebody is opening now would be missing among those opened again.
-    let failure = opening.withLockIfAvailable { _ in
-      gate.aloneNow { () -> StoreError? in
-        do throws(StoreError) {
-          try reopen()
-          return nil
-        } catch {
-          return error
-        }
-      }
-    }
-    if let failure, let failure, let failure { throw failure }
-  }
-
-  private func reopen() throws(StoreError) {
-    guard let old = unsafe handle else { return }
-    var options = options
-    options.mapSize = mapSizeInside
-    unsafe mdb_env_close(old)
-    unsafe handle = nil
-    // Without this LMDB would make a new one.
-    guard Self.identity(of: directory) == identity else {
-      throw StoreError(.missing, "the environment was removed meanwhile", store: directory)
-    }
-    let opened = try unsafe Self.openHandle(directory, options)
-    do throws(StoreError) {
-      try unsafe openTablesAgain(opened)
-    } catch {
-      unsafe mdb_env_close(opened)
-      throw error
-    }
-    unsafe handle = unsafe opened
-  }
-
-  /// Gives the tables the numbers that they had: LMDB numbers them in the order of opening.
-  private func openTablesAgain(_ handle: OpaquePointer) throws(StoreError) {
-    let known = tables.withLock { $0 }.sorted { $0.value < $1.value }
-    var transaction: OpaquePointer?
-    var result = unsafe mdb_txn_begin(handle, nil, UInt32(MDB_RDONLY), &transaction)
-    for (name, number) in known where result == MDB_SUCCESS {
-      var found: UInt32 = 0
-      result = unsafe mdb_dbi_open(transaction, name, 0, &found)
-      if result == MDB_SUCCESS && found != number { result = MDB_BAD_DBI }
-    }
-    guard result == MDB_SUCCESS else {
-      if unsafe transaction != nil { unsafe mdb_txn_abort(transaction) }
-      throw StoreError(lmdb: result, "opening the tables again", store: directory)
-    }
-    // A committed read transaction leaves the handles open for others (lmdb.h, mdb_dbi_open).
-    unsafe mdb_txn_commit(transaction)
   }
 
   /// Forces all commits to disk, data and meta page.
@@ -282,30 +251,6 @@ package final class Environment: @unchecked Sendable {
     }
   }
 
-  /// Doubles the map, once this process's transactions here have ended.
-  ///
-  /// The caller holds none itself, or this never returns.
-  package func grow() throws(StoreError) {
-    let result = gate.alone {
-      guard let handle = unsafe handle else { return EINVAL }
-      return unsafe mdb_env_set_mapsize(handle, mapSizeInside * 2)
-    }
-    guard result == MDB_SUCCESS else {
-      throw StoreError(lmdb: result, "doubling the map", store: directory)
-    }
-  }
-
-  /// Takes over the map size that another process set.
-  func adoptMapSize() throws(StoreError) {
-    let result = gate.alone {
-      guard let handle = unsafe handle else { return EINVAL }
-      return unsafe mdb_env_set_mapsize(handle, 0)
-    }
-    guard result == MDB_SUCCESS else {
-      throw StoreError(lmdb: result, "adopting the map's size", store: directory)
-    }
-  }
-
   private var info: MDB_envinfo { unsafe gate.briefly { unsafe infoInside } }
 
   private var infoInside: MDB_envinfo {
@@ -314,7 +259,7 @@ package final class Environment: @unchecked Sendable {
     return unsafe info
   }
 
-  private var mapSizeInside: Int { unsafe infoInside.me_mapsize }
+  var mapSizeInside: Int { unsafe infoInside.me_mapsize }
 
   /// Bytes of address space.
   package var mapSize: Int { unsafe info.me_mapsize }
@@ -323,7 +268,7 @@ package final class Environment: @unchecked Sendable {
   /// The number of the newest committed transaction.
   package var lastTransaction: Int { unsafe info.me_last_txnid }
 
-  private var mainTable: MDB_stat {
+  var mainTable: MDB_stat {
     gate.briefly {
       var stat = MDB_stat()
       if let handle = unsafe handle { unsafe mdb_env_stat(handle, &stat) }
@@ -351,6 +296,18 @@ package final class Environment: @unchecked Sendable {
     return Int(dead)
   }
 
+  /// Clears the slots of dead readers, if that is a while ago: a reader that was killed keeps every
+  /// page from being reused that is freed after it began.
+  func clearStaleReadersNowAndThen() throws(StoreError) {
+    let now = SuspendingClock.now
+    let isDue = lastReaderCheck.withLock { last in
+      if now - last < options.staleReadersEvery { return false }
+      last = now
+      return true
+    }
+    if isDue { try clearStaleReaders() }
+  }
+
   /// How many commits the oldest reader of any process lags behind; 0 without readers.
   package var oldestReaderLag: Int {
     final class Oldest { var transaction = Int.max }
@@ -372,63 +329,6 @@ package final class Environment: @unchecked Sendable {
         }, Unmanaged.passUnretained(oldest).toOpaque())
     }
     return oldest.transaction == .max ? 0 : max(0, lastTransaction - oldest.transaction)
-  }
-
-  /// The named table, made if it is missing; the caller holds no write transaction.
-  package func table(_ name: String) throws(StoreError) -> Table {
-    if let table = try existingTable(name) { return table }
-    return try opening.withLock { _ throws(StoreError) in
-      if let table = openedTable(name) { return table }
-      let transaction = try WriteTransaction(self)
-      let number = try transaction.operations.openTable(name, create: true)
-      try transaction.commit()
-      tables.withLock { $0[name] = number }
-      return Table(name: name, number: number ?? 0)
-    }
-  }
-
-  /// Opens every table that there is, so that a transaction begun afterwards can use them all.
-  package func openTables() throws(StoreError) {
-    let count = mainTable.ms_entries
-    if tables.withLock({ $0.count }) == count { return }
-    try opening.withLock { _ throws(StoreError) in
-      var numbers = tables.withLock { $0 }
-      let transaction = try ReadTransaction(self)
-      do {
-        // LMDB keeps the named tables as entries of its main one.
-        var cursor = try transaction.operations.cursor(Table(name: "", number: 1))
-        var found = try cursor.first()
-        while found {
-          let name = String(decoding: cursor.key, as: UTF8.self)
-          if numbers[name] == nil {
-            numbers[name] = try transaction.operations.openTable(name, create: false)
-          }
-          found = try cursor.next()
-        }
-      }
-      transaction.close(keepingTables: true)
-      tables.withLock { $0 = numbers }
-    }
-  }
-
-  /// The named table, if it is open already: what a transaction that has begun can use.
-  func openedTable(_ name: String) -> Table? {
-    tables.withLock { tables in tables[name].map { Table(name: name, number: $0) } }
-  }
-
-  /// The named table, or `nil` if nobody has made it yet.
-  package func existingTable(_ name: String) throws(StoreError) -> Table? {
-    if let table = openedTable(name) { return table }
-    return try opening.withLock { _ throws(StoreError) in
-      if let table = openedTable(name) { return table }
-      let transaction = try ReadTransaction(self)
-      let number = try transaction.operations.openTable(name, create: false)
-      // A committed read transaction leaves the handle open for others (lmdb.h, mdb_dbi_open).
-      transaction.close(keepingTables: true)
-      guard let number else { return nil }
-      tables.withLock { $0[name] = number }
-      return Table(name: name, number: number)
-    }
   }
 }
 

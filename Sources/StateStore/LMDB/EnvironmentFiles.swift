@@ -4,22 +4,31 @@ import Glibc
 /// The two files of an environment that is being opened, and what LMDB takes for granted of them
 /// but a full disk does not give.
 ///
-/// Processes open an environment one after the other while one of these lives. This process has it
-/// not open before: closing a file lets go of all its locks, and those on `lock.mdb` are LMDB's.
+/// Processes open an environment one after the other while one of these lives; it is never waited
+/// for here, for who holds it may have been stopped. This process has the environment not open
+/// before: closing a file lets go of all its locks, and those on `lock.mdb` are LMDB's.
 struct EnvironmentFiles: ~Copyable {
   private static let magic: UInt32 = 0xbeef_c0de
   /// Up to where a meta page says which transaction wrote it (`MDB_page`, `MDB_meta` in `mdb.c`).
   private static let metaBytes = 152
 
   private let directory: String
-  /// -1 where it cannot be written: that is LMDB's to report.
+  /// -1 where it cannot be opened for writing: that is LMDB's to report.
   private let data: Int32
 
-  init(in directory: String, create: Bool) {
+  /// - Throws: ``StoreError`` with `locked` while somebody else opens it, or holds the lock.
+  init(in directory: String, create: Bool) throws(StoreError) {
     self.directory = directory
     data = unsafe Glibc.open(
       directory + "/data.mdb", O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0), 0o644)
-    if data >= 0 { flock(data, LOCK_EX) }
+    guard data >= 0, flock(data, LOCK_EX | LOCK_NB) != 0 else { return }
+    guard errno == EWOULDBLOCK else { return }
+    let holder = FileLocks.holder(of: data)
+    close(data)
+    throw StoreError(
+      .locked,
+      "\(holder) holds a lock on data.mdb: it is opening it, or was stopped; continue or end it",
+      store: directory)
   }
 
   deinit { if data >= 0 { close(data) } }

@@ -29,15 +29,21 @@ struct PageCheck {
   private let file: Int32
   private let pageSize: Int
   private let directory: String
+  private let isEnded: () -> Bool
   private var pageCount = 0
   private var page: [UInt8]
   /// Pages that a tree has, or the free list.
   private var taken: [Bool] = []
   private var trees: [Tree] = []
 
-  /// - Parameter file: of an environment that a transaction keeps from using its pages again.
-  init(_ file: Int32, pageSize: Int, directory: String) {
+  /// - Parameters:
+  ///   - file: of an environment that a transaction keeps from using its pages again.
+  ///   - isEnded: asked from page to page; where it says so, the check ends there.
+  init(
+    _ file: Int32, pageSize: Int, directory: String, isEnded: @escaping () -> Bool = { false }
+  ) {
     self.file = file
+    self.isEnded = isEnded
     self.pageSize = pageSize
     self.directory = directory
     page = [UInt8](repeating: 0, count: pageSize)
@@ -46,7 +52,7 @@ struct PageCheck {
   /// Visits every page of one commit, each once.
   ///
   /// - Returns: `false` where no meta page is of that commit any more.
-  /// - Throws: ``StoreError`` with `corrupted`.
+  /// - Throws: ``StoreError``: `corrupted`; `cancelled` where it was ended.
   mutating func run(transaction: Int) throws(StoreError) -> Bool {
     for number in 0..<2 {
       try load(number, into: &page)
@@ -81,6 +87,7 @@ struct PageCheck {
     if tree.root == .max && tree.depth == 0 { return }
     var pending = [(page: tree.root, level: 1)]
     while let (number, level) = pending.popLast() {
+      if isEnded() { throw StoreError(.cancelled, "the check was ended early", store: directory) }
       try take(number, count: 1)
       try load(Int(number), into: &page)
       let isLeaf = level == tree.depth
@@ -202,11 +209,13 @@ struct PageCheck {
 extension Environment {
   /// Looks at every page of the last commit.
   ///
-  /// - Throws: ``StoreError`` with `corrupted` for a file that LMDB must not copy.
-  func checkPages() throws(StoreError) {
+  /// - Throws: ``StoreError``: `corrupted` for a file that LMDB must not copy, `cancelled`.
+  package func checkPages(_ cancellation: CopyCancellation) throws(StoreError) {
     while true {
       let read = try ReadTransaction(self)
-      var check = PageCheck(file, pageSize: pageSize, directory: directory)
+      var check = PageCheck(file, pageSize: pageSize, directory: directory) {
+        cancellation.isEnded
+      }
       // Two commits later its meta page is another's.
       if try check.run(transaction: read.number) { return }
     }

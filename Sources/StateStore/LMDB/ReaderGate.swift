@@ -57,10 +57,13 @@ final class ReaderGate: @unchecked Sendable {
   /// Waits until nobody is inside, runs `body` alone, and lets others in again.
   ///
   /// The caller must not be inside itself.
-  func alone<Result>(_ body: () -> Result) -> Result {
+  ///
+  /// - Parameter closing: called once nobody can enter any more, to have long work inside end early.
+  func alone<Result>(closing: () -> Void, _ body: () -> Result) -> Result {
     unsafe pthread_mutex_lock(mutex)
     while closed { unsafe pthread_cond_wait(changed, mutex) }
     closed = true
+    if inside > 0 { closing() }
     while inside > 0 { unsafe pthread_cond_wait(changed, mutex) }
     let result = body()
     closed = false

@@ -14,6 +14,8 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     public static let corrupted = Code("corrupted")
     /// Written by a later version of the program.
     public static let newer = Code("newer")
+    /// Written by an earlier version of the program, in a form that this one does not read.
+    public static let older = Code("older")
     /// The state of another topology, sub-topology, partition or partition count.
     public static let foreign = Code("foreign")
     /// The state of another lineage of the same topology: the message says what changed, per store.
@@ -28,6 +30,10 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     public static let readOnly = Code("readOnly")
     /// All reader slots of the environment are taken.
     public static let readersFull = Code("readersFull")
+    /// This process has as many files open as it may.
+    public static let filesFull = Code("filesFull")
+    /// More tables are wanted than the environment was opened for.
+    static let tablesFull = Code("tablesFull")
     /// What was spilled of this interval is gone with its transaction: abort it and take its
     /// records again.
     public static let intervalLost = Code("intervalLost")
@@ -89,6 +95,13 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
       self.init(
         .readersFull, "\(operation): \(cause); end readers, or clear those of dead processes",
         store: store)
+    case EMFILE, ENFILE:
+      self.init(
+        .filesFull,
+        "\(operation): \(cause); raise the limit on open files (ulimit -n, LimitNOFILE=)",
+        store: store)
+    case MDB_DBS_FULL:
+      self.init(.tablesFull, "\(operation): \(cause)", store: store)
     case ENOENT:
       self.init(.missing, "\(operation): \(cause)", store: store)
     case EAGAIN, EBUSY:

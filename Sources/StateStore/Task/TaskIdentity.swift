@@ -1,7 +1,7 @@
 /// Whose state an environment holds; recorded in it, and compared when it is opened.
 package struct TaskIdentity: Hashable, Sendable {
   /// The version of the layout of everything in an environment.
-  package static let formatVersion = 1
+  package static let formatVersion = 2
 
   package var topology: String
   package var subtopology: String
@@ -12,12 +12,10 @@ package struct TaskIdentity: Hashable, Sendable {
   /// The fingerprint of each store's origin, by the store's name.
   package var lineage: [String: String]
   package var generation: Int
-  package var ownerEpoch: Int
 
   package init(
     topology: String, subtopology: String, partition: Int, partitionCount: Int,
-    partitioner: String = "murmur2", lineage: [String: String] = [:], generation: Int = 1,
-    ownerEpoch: Int = 1
+    partitioner: String = "murmur2", lineage: [String: String] = [:], generation: Int = 1
   ) {
     self.topology = topology
     self.subtopology = subtopology
@@ -26,7 +24,6 @@ package struct TaskIdentity: Hashable, Sendable {
     self.partitioner = partitioner
     self.lineage = lineage
     self.generation = generation
-    self.ownerEpoch = ownerEpoch
   }
 
   private static let lineagePrefix = "lineage/"
@@ -36,7 +33,7 @@ package struct TaskIdentity: Hashable, Sendable {
       ("format", String(Self.formatVersion)), ("topology", topology),
       ("subtopology", subtopology), ("partition", String(partition)),
       ("partitionCount", String(partitionCount)), ("partitioner", partitioner),
-      ("generation", String(generation)), ("ownerEpoch", String(ownerEpoch)),
+      ("generation", String(generation)),
     ] + lineage.map { (Self.lineagePrefix + $0.key, $0.value) }
   }
 
@@ -48,7 +45,7 @@ package struct TaskIdentity: Hashable, Sendable {
 
   /// What an environment says of itself; `nil` if it says nothing.
   ///
-  /// - Throws: ``StoreError``: `newer`, `corrupted`.
+  /// - Throws: ``StoreError``: `newer`, `older`, `corrupted`.
   static func read(
     _ transaction: Transaction, _ table: Table, directory: String
   ) throws(StoreError) -> TaskIdentity? {
@@ -69,9 +66,9 @@ package struct TaskIdentity: Hashable, Sendable {
     let format = try number("format")
     guard format == formatVersion else {
       throw StoreError(
-        format > formatVersion ? .newer : .corrupted,
-        "the state has format \(format), this program reads \(formatVersion); "
-          + "use the version that wrote it, or rebuild", store: directory)
+        format > formatVersion ? .newer : .older,
+        "the state has format \(format), this program reads \(formatVersion): use the version that "
+          + "wrote it, or remove the state and build it anew from its log", store: directory)
     }
     var lineage: [String: String] = [:]
     for (name, value) in fields where name.hasPrefix(lineagePrefix) {
@@ -81,7 +78,7 @@ package struct TaskIdentity: Hashable, Sendable {
       topology: fields["topology"] ?? "", subtopology: fields["subtopology"] ?? "",
       partition: try number("partition"), partitionCount: try number("partitionCount"),
       partitioner: fields["partitioner"] ?? "", lineage: lineage,
-      generation: try number("generation"), ownerEpoch: try number("ownerEpoch"))
+      generation: try number("generation"))
   }
 
   /// Refuses a snapshot that the state of this identity cannot begin from; the generation may be

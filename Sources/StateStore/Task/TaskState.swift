@@ -39,7 +39,7 @@ package final class TaskState {
   /// Opens the state of a task, or makes it.
   ///
   /// - Throws: ``StoreError``: `locked` if it is open elsewhere, `foreign`, `lineageChanged`,
-  ///   `newer`, `corrupted`, `readOnly`, `diskFull`.
+  ///   `newer`, `older`, `corrupted`, `readOnly`, `diskFull`.
   package static func open(
     directory: String, identity: TaskIdentity, options: Environment.Options = .init()
   ) throws(StoreError) -> TaskState {
@@ -241,6 +241,7 @@ package final class TaskState {
   ///
   /// - Throws: ``StoreError``.
   package func begin() throws(StoreError) {
+    try environment.clearStaleReadersNowAndThen()
     if isFull || environment.usedBytes > environment.mapSize / 4 * 3 {
       try environment.grow()
       isFull = false

@@ -47,6 +47,7 @@ package struct SnapshotBase: Hashable, Sendable {
     case .lineageChanged: "another lineage"
     case .foreign: "another topology, partition or partition count"
     case .newer: "a newer format"
+    case .older: "an older format"
     default: "it cannot be read (\(error.code))"
     }
   }

@@ -1,0 +1,156 @@
+import CLMDB
+import Glibc
+import Synchronization
+
+/// What closes an environment under the hands of its users and opens it again, or changes its map:
+/// alone in the gate, and a handle that is lost on the way leaves errors behind, no trap.
+extension Environment {
+  /// Gives the memory back that LMDB keeps of its largest transaction until it closes, if no
+  /// transaction of this process is open: closes the environment and opens it again. Where this
+  /// process may open no further file, the memory stays.
+  ///
+  /// - Throws: ``StoreError``; nothing can then be done with the environment any more.
+  package func releasePages() throws(StoreError) {
+    // A table that somebody is opening now would be missing among those opened again.
+    let failure = opening.withLockIfAvailable { _ in
+      gate.aloneNow { () -> StoreError? in
+        // Opening takes a file more, for a moment, than closing gives back.
+        let spare = (0..<2).map { _ in unsafe Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC) }
+        guard spare.allSatisfy({ $0 >= 0 }) else {
+          for file in spare where file >= 0 { close(file) }
+          return nil
+        }
+        do throws(StoreError) {
+          try reopen(closing: spare)
+          return nil
+        } catch {
+          return error
+        }
+      }
+    }
+    if let failure, let failure, let failure { throw failure }
+  }
+
+  /// Closes the environment and opens it again; alone in the gate.
+  ///
+  /// - Parameter spare: files to close in between.
+  private func reopen(closing spare: [Int32] = []) throws(StoreError) {
+    var options = options
+    options.mapSize = mapSizeInside
+    options.maxTables = tablesMax
+    let old = unsafe handle
+    if let old = unsafe old { unsafe mdb_env_close(old) }
+    unsafe handle = nil
+    for file in spare { close(file) }
+    guard unsafe old != nil else { return }
+    // Without this LMDB would make a new one.
+    guard Self.identity(of: directory) == identity else {
+      throw StoreError(.missing, "the environment was removed meanwhile", store: directory)
+    }
+    let opened = try unsafe openWaiting(options)
+    do throws(StoreError) {
+      try unsafe openTablesAgain(opened)
+    } catch {
+      unsafe mdb_env_close(opened)
+      throw error
+    }
+    unsafe handle = unsafe opened
+  }
+
+  /// Opens it, waiting for others that open it as well, or that took the last files.
+  private func openWaiting(_ options: Options) throws(StoreError) -> OpaquePointer {
+    let deadline = SuspendingClock.now + options.openTimeout
+    while true {
+      do throws(StoreError) {
+        return try unsafe Self.openHandle(directory, options)
+      } catch {
+        let mayPass = error.code == .locked || error.code == .filesFull
+        guard mayPass, SuspendingClock.now < deadline else { throw error }
+        usleep(5_000)
+      }
+    }
+  }
+
+  /// Gives the tables the numbers that they had: LMDB numbers them in the order of opening.
+  private func openTablesAgain(_ handle: OpaquePointer) throws(StoreError) {
+    let known = tables.withLock { $0 }.sorted { $0.value < $1.value }
+    var transaction: OpaquePointer?
+    var result = unsafe mdb_txn_begin(handle, nil, UInt32(MDB_RDONLY), &transaction)
+    for (name, number) in known where result == MDB_SUCCESS {
+      var found: UInt32 = 0
+      result = unsafe mdb_dbi_open(transaction, name, 0, &found)
+      if result == MDB_SUCCESS && found != number { result = MDB_BAD_DBI }
+    }
+    guard result == MDB_SUCCESS else {
+      if unsafe transaction != nil { unsafe mdb_txn_abort(transaction) }
+      throw StoreError(lmdb: result, "opening the tables again", store: directory)
+    }
+    // A committed read transaction leaves the handles open for others (lmdb.h, mdb_dbi_open).
+    unsafe mdb_txn_commit(transaction)
+  }
+
+  /// Opens it again for so many tables at least; ``opening`` is the caller's.
+  ///
+  /// It never closes the gate to wait, for who is inside may want to enter once more.
+  ///
+  /// - Throws: ``StoreError``; `tablesFull` where this process does not come to an end with its
+  ///   transactions here.
+  func makeRoom(forTables count: Int) throws(StoreError) {
+    let deadline = SuspendingClock.now + options.openTimeout
+    while true {
+      let failure = gate.aloneNow { () -> StoreError? in
+        do throws(StoreError) {
+          if tablesMax >= count { return nil }
+          while tablesMax < count { tablesMax *= 2 }
+          try reopen()
+          return nil
+        } catch {
+          return error
+        }
+      }
+      if let failure {
+        if let failure { throw failure }
+        return
+      }
+      guard SuspendingClock.now < deadline else {
+        throw StoreError(
+          .tablesFull, "there is no room for \(count) tables while others read; end them",
+          store: directory)
+      }
+      usleep(1_000)
+    }
+  }
+
+  // MARK: The map's size
+
+  /// Doubles the map, once this process's transactions here have ended; copies are interrupted, and
+  /// begin again.
+  ///
+  /// The caller holds none itself, or this never returns.
+  ///
+  /// - Throws: ``StoreError``; nothing can then be done with the environment any more.
+  package func grow() throws(StoreError) { try resize("doubling the map") { $0 * 2 } }
+
+  /// Takes over the map size that another process set.
+  ///
+  /// - Throws: as ``grow()``.
+  func adoptMapSize() throws(StoreError) { try resize("adopting the map's size") { _ in 0 } }
+
+  private func resize(_ operation: String, _ size: (Int) -> Int) throws(StoreError) {
+    let interrupt = { self.copies.withLock { for copy in $0.values { copy.interrupt() } } }
+    let failure = gate.alone(closing: interrupt) { () -> StoreError? in
+      do throws(StoreError) {
+        let open = try unsafe openHandle()
+        let result = unsafe mdb_env_set_mapsize(open, size(mapSizeInside))
+        if result == MDB_SUCCESS { return nil }
+        // LMDB has unmapped the file by now, and would read where it was.
+        unsafe mdb_env_close(open)
+        unsafe handle = nil
+        return StoreError(lmdb: result, operation, store: directory)
+      } catch {
+        return error
+      }
+    }
+    if let failure { throw failure }
+  }
+}
