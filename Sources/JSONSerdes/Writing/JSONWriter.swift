@@ -263,8 +263,8 @@ public struct JSONWriter: ~Copyable {
 public protocol JSONEncodable: SendableMetatype {
   /// Writes exactly one value.
   func encode(to writer: inout JSONWriter)
-  /// Whether no value writes a `Double`, the one thing that JSON may have no text for; `false`
-  /// unless a type says so.
+  /// Whether no value writes a `Double`, the one thing that JSON may have no text for, and what is
+  /// written reads as an equal value; `false` unless a type says so.
   ///
   /// It spares a store the trial of each row: ``StreamCore/Serde/everyValueHasBytes``.
   static var everyValueHasJSON: Bool { get }

@@ -57,6 +57,17 @@ final class IndexCore {
     _ start: Int, _ first: Int, _ space: KeySpace, _ entry: Int, _ number: Int64, isDeletion: Bool
   ) {
     space.appendKey(entry, to: &arena.value)
+    note(start, first, number, isDeletion: isDeletion)
+  }
+
+  /// Notes the arena's last entry, to which its key is to be added, of a row that no entry was made
+  /// for yet.
+  func noteBuilt(_ start: Int, _ first: Int, key: [UInt8], _ number: Int64) {
+    arena.value.append(contentsOf: key)
+    note(start, first - start, number, isDeletion: false)
+  }
+
+  private func note(_ start: Int, _ first: Int, _ number: Int64, isDeletion: Bool) {
     changes.value.append(
       Change(
         start: Int32(truncatingIfNeeded: start),

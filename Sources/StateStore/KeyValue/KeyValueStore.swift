@@ -24,6 +24,10 @@ public final class KeyValueStore<Key: StoreKey, Row> {
       check: { row in
         var bytes: [UInt8] = []
         try serde.serialize(row, into: &bytes)
+        // What an index holds is taken from the bytes.
+        if !indexes.isEmpty {
+          _ = try unsafe bytes.withUnsafeBytes { try unsafe serde.deserialize($0.bytes) }
+        }
       })
     self.core = core
     self.space = core.space

@@ -73,9 +73,9 @@ final class RowCache<Row> {
   /// Those of each index, bare: an index with its names would be copied for each row.
   @usableFromInline let indexes: [[ComponentEncoder]]
   @usableFromInline let decode: (RawSpan) throws -> Row
-  /// Throws for a row that has no bytes.
+  /// Throws for a row that has no bytes, or, with indexes, none that read back.
   @usableFromInline let check: (Row) throws -> Void
-  /// Whether there may be such rows.
+  /// Whether there may be such rows, or rows that read back as others.
   @usableFromInline let isChecked: Bool
   @usableFromInline let state = OwnedState(State())
 
@@ -201,6 +201,12 @@ final class RowCache<Row> {
     return first
   }
 
+  /// The same for the stored bytes of a row.
+  @inlinable
+  func appendEntry(
+    _ index: Int, ofStored row: RawSpan, to bytes: inout [UInt8]
+  ) throws -> Int { appendEntry(index, try decode(row), to: &bytes) }
+
   @inlinable
   func noteNothingStored() {
     let end = state.value.storedBytes.count
@@ -266,8 +272,24 @@ final class RowCache<Row> {
     _ encode: (Row, inout [UInt8]) throws -> Void
   ) throws {
     core.beginValue(entry, &bytes)
+    let content = bytes.count
     try encode(row, &bytes)
     try core.putValue(entry, bytes)
+    if indexes.isEmpty { return }
+    if isChecked {
+      // The next interval will see what the bytes say, which need not be this row.
+      let stored = try unsafe bytes.withUnsafeBytes {
+        try unsafe decode(UnsafeRawBufferPointer(rebasing: $0[content...]).bytes)
+      }
+      noteEntries(stored, entry, slot)
+    } else {
+      noteEntries(row, entry, slot)
+    }
+  }
+
+  @inlinable
+  @inline(__always)
+  func noteEntries(_ row: borrowing Row, _ entry: Int, _ slot: Int) {
     for index in indexes.indices {
       let arena = unsafe core.indexes[index].arena.pointer
       let start = unsafe arena.pointee.count

@@ -23,8 +23,21 @@ extension RowCore {
         + "or wrote this one when it was put; correct the serde, then start again", store: name)
   }
 
-  private func keyText(_ entry: Int) -> String {
-    let key = space.keys.key(entry)
+  var wronglyEncoded: StoreError {
+    StoreError(.corrupted, "a row's encoding is not \(encoding); rebuild the view", store: name)
+  }
+
+  /// The error of an index that is built.
+  func unreadable(_ key: [UInt8], _ cause: any Error) -> StoreError {
+    StoreError(
+      .corrupted,
+      "the stored row of key '\(keyText(key))' cannot be read for a new index: \(cause); rebuild the "
+        + "view if the type of its rows has changed", store: name)
+  }
+
+  private func keyText(_ entry: Int) -> String { keyText(space.keys.key(entry)) }
+
+  private func keyText(_ key: [UInt8]) -> String {
     do { return try KeyText.text(key) } catch { return "\(key)" }
   }
 }

@@ -30,12 +30,16 @@ final class RowCore: StoreParticipant {
   let table: Table
   @usableFromInline let space: KeySpace
   @usableFromInline let indexes: [IndexCore]
-  private let isClustered: Bool
-  private let encoding: RowEncoding
+  let isClustered: Bool
+  let encoding: RowEncoding
   private let interval: Interval
   private let rowsWord: Int
   private let index: Int32
   private var hooks: RowHooks?
+  /// What the catalog is to say of the store.
+  var description: StoreDescription?
+  /// The positions of the indexes that the rows are not in yet.
+  @usableFromInline var missingIndexes: [Int] = []
   private let lastUnit = OwnedState(-1)
 
   private struct Writing: ~Copyable {
@@ -117,8 +121,7 @@ final class RowCore: StoreParticipant {
     }
     guard let found = unsafe found else { return nil }
     guard found.count >= content, unsafe found[0] == encoding.rawValue else {
-      throw StoreError(
-        .corrupted, "a row's encoding is not \(encoding); rebuild the view", store: name)
+      throw wronglyEncoded
     }
     return unsafe UnsafeRawBufferPointer(rebasing: found[content...])
   }

@@ -38,6 +38,18 @@ package struct StoreDescription: Hashable, Sendable {
     self.indexes = indexes
   }
 
+  /// Whether the rows are kept alike; indexes and being a view are no part of that.
+  func isSameStore(as other: StoreDescription) -> Bool {
+    kind == other.kind && layout == other.layout && keyTypes == other.keyTypes
+      && rowType == other.rowType && encoding == other.encoding
+  }
+
+  func with(indexes: [IndexDescription]) -> StoreDescription {
+    StoreDescription(
+      name: name, kind: kind, layout: layout, keyTypes: keyTypes, rowType: rowType,
+      encoding: encoding, isPublished: isPublished, indexes: indexes)
+  }
+
   /// The tables of a store.
   static func rowsTable(_ name: String) -> String { "rows \(name)" }
   static func auditTree(_ name: String) -> String { "tree \(name)" }

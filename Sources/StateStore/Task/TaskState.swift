@@ -117,6 +117,9 @@ package final class TaskState {
 
   /// Registers a key-value store, before the first interval.
   ///
+  /// Indexes are no part of its form: one that the state lacks, or has in another form, is built from
+  /// the rows before the call returns, one that is gone is emptied.
+  ///
   /// - Throws: ``StoreError`` with `lineageChanged` if the store is here in another form.
   @inlinable
   @inline(__always)
@@ -127,7 +130,12 @@ package final class TaskState {
     let core = try rowCore(
       name, keyTypes: key.types, rowType: serde.name, layout: layout, indexes: indexes,
       published: published, encoding: encoding)
-    return KeyValueStore(core: core, serde: serde, indexes: indexes)
+    let store = KeyValueStore<Key, Row>(core: core, serde: serde, indexes: indexes)
+    if !core.missingIndexes.isEmpty {
+      let cache = store.cache
+      try buildIndexes(core) { try cache.appendEntry($1, ofStored: $0, to: &$2) }
+    }
+    return store
   }
 
   @usableFromInline
@@ -149,7 +157,7 @@ package final class TaskState {
   }
 
   private func rowCore(_ description: StoreDescription) throws(StoreError) -> RowCore {
-    try register(description)
+    let missing = try register(description)
     let name = description.name
     var indexes: [IndexCore] = []
     for index in description.indexes {
@@ -165,8 +173,27 @@ package final class TaskState {
       space: isClustered ? KeySpace(interval, tree: nil) : space, isClustered: isClustered,
       encoding: description.encoding, indexes: indexes, interval: interval,
       index: participants.value.count)
+    core.description = description
+    core.missingIndexes = description.indexes.indices.filter {
+      missing.contains(description.indexes[$0])
+    }
     participants.value.append(core)
     return core
+  }
+
+  /// Fills the indexes that a store lacks, in transactions of bounded size; only when all are whole
+  /// does the catalog name them.
+  ///
+  /// - Parameter entry: appends the entry of an index, by its position, for a row's stored bytes,
+  ///   and says where its first component ends; -1 for a row that is not in it.
+  @usableFromInline
+  func buildIndexes(
+    _ core: RowCore, _ entry: (RawSpan, Int, inout [UInt8]) throws -> Int
+  ) throws(StoreError) {
+    guard let description = core.description else { return }
+    try IndexBuilder(core: core, environment: environment).run(entry)
+    core.missingIndexes = []
+    try write(description)
   }
 
   /// Registers an audit store, before the first interval.
@@ -174,7 +201,7 @@ package final class TaskState {
     _ name: String, keyTypes: [KeyType] = [.string], rowType: String = "json",
     published: Bool = false, encoding: RowEncoding = .json
   ) throws(StoreError) -> AuditStore {
-    try register(
+    _ = try register(
       StoreDescription(
         name: name, kind: .audit, layout: .rowNumbers, keyTypes: keyTypes, rowType: rowType,
         encoding: encoding, isPublished: published, indexes: []))
@@ -218,21 +245,49 @@ package final class TaskState {
       memoryBytes: scopes.values.reduce(0) { $0 + $1.memoryBytes }, diskBytes: diskBytes)
   }
 
-  private func register(_ description: StoreDescription) throws(StoreError) {
+  /// Compares a store with what the catalog says of it.
+  ///
+  /// - Returns: the indexes that are still to be built; the catalog does not name them before.
+  private func register(
+    _ description: StoreDescription
+  ) throws(StoreError) -> [StoreDescription.IndexDescription] {
     precondition(!interval.isOpen, "stores are registered before the first interval")
     precondition(
       registered.insert(description.name).inserted, "a store's name is taken already")
-    let text = description.text
-    if let stored = storedStores[description.name] {
-      if stored == text { return }
+    guard let text = storedStores[description.name] else {
+      try write(description)
+      return []
+    }
+    if text == description.text { return [] }
+    let stored = try StoreDescription(name: description.name, text: text)
+    guard stored.isSameStore(as: description) else {
       throw StoreError(
         .lineageChanged, "the store is kept in another form than the topology's; rebuild it",
         store: description.name)
     }
+    let kept = description.indexes.filter { stored.indexes.contains($0) }
+    let missing = description.indexes.filter { !stored.indexes.contains($0) }
+    // What was begun by an earlier start and not ended is emptied as well.
+    let emptied = missing + stored.indexes.filter { !description.indexes.contains($0) }
+    try write(description.with(indexes: kept), emptying: emptied)
+    return missing
+  }
+
+  private func write(
+    _ description: StoreDescription, emptying indexes: [StoreDescription.IndexDescription] = []
+  ) throws(StoreError) {
+    let name = description.name
+    var tables: [Table] = []
+    for index in indexes {
+      tables.append(try environment.table(StoreDescription.indexTable(name, index.name)))
+      tables.append(try environment.table(StoreDescription.countsTable(name, index.name)))
+    }
+    let text = description.text
     let write = try WriteTransaction(environment)
-    try write.operations.put(catalog, description.name.utf8Bytes.raw, text.utf8Bytes.raw)
+    for table in tables { try write.operations.clear(table) }
+    try write.operations.put(catalog, name.utf8Bytes.raw, text.utf8Bytes.raw)
     try write.commit()
-    storedStores[description.name] = text
+    storedStores[name] = text
   }
 
   // MARK: Intervals

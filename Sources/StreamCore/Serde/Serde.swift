@@ -10,10 +10,12 @@ public protocol Serde<Value>: Sendable {
   func serialize(_ value: Value, into bytes: inout [UInt8]) throws
   /// - Throws: ``SerdeError`` for bytes that are no such value.
   func deserialize(_ bytes: RawSpan) throws -> Value
-  /// Whether ``serialize(_:into:)`` never throws; `false` unless a serde says so.
+  /// Whether ``serialize(_:into:)`` never throws, and what it writes always reads as an equal value;
+  /// `false` unless a serde says so.
   ///
   /// Rows are encoded once a commit. A store whose rows may have no bytes encodes each of them once
-  /// more when it is put, so that the record which made such a row fails, not the commit of many.
+  /// more when it is put, so that the record which made such a row fails, not the commit of many. And
+  /// its indexes are made of what the bytes say, which costs reading them.
   var everyValueHasBytes: Bool { get }
 }
 
