@@ -1,6 +1,7 @@
 import Foundation
 import SmallDisk
 import StateStore
+import Synchronization
 import Testing
 
 @Suite struct EnvironmentTests {
@@ -93,6 +94,72 @@ import Testing
     #expect(environment.oldestReaderLag == 0)
     try environment.sync()
     #expect(try Environment.open(directory.path) === environment)
+  }
+
+  @Test("while it rests it has no file open, says what it said, and wakes with any use")
+  func rest() throws {
+    let environment = try Environment.open(directory.path, .init(mapSize: 1 << 20))
+    let table = try environment.table("t")
+    func put(_ value: UInt8) throws {
+      let write = try WriteTransaction(environment)
+      try write.operations.put(table, bytes(1).span.bytes, bytes(value).span.bytes)
+      try write.commit()
+    }
+    try put(0)
+    func isOpen() throws -> Bool {
+      try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").contains {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))?
+          .hasPrefix(directory.path) == true
+      }
+    }
+    func facts() -> [Int] {
+      [
+        environment.mapSize, environment.usedBytes, environment.lastTransaction,
+        environment.pageSize, environment.oldestReaderLag,
+      ]
+    }
+    let uses: [() throws -> Void] = [
+      { try put(1) }, { _ = try ReadTransaction(environment) }, { try environment.sync() },
+      { try environment.grow() }, { _ = try environment.table("u") },
+      { try environment.checkPages(CopyCancellation()) },
+    ]
+    for use in uses {
+      let before = facts()
+      try environment.releasePages()
+      #expect(try !isOpen())
+      #expect(facts() == before)
+      #expect(try environment.clearStaleReaders() == 0)
+      #expect(!environment.hasOutgrownReadAhead)
+      #expect(try !isOpen())
+      try use()
+      #expect(try isOpen())
+    }
+    #expect(environment.mapSize == 2 << 20)
+    let read = try ReadTransaction(environment)
+    #expect(try read.operations.value(table, bytes(1).span.bytes) == [1])
+  }
+
+  @Test("threads that use one that rests, all at once, all find it open")
+  func wakenedByMany() throws {
+    let environment = try Environment.open(directory.path, .init(mapSize: 1 << 20))
+    let table = try environment.table("t")
+    let write = try WriteTransaction(environment)
+    try write.operations.put(table, bytes(1).span.bytes, bytes(5).span.bytes)
+    try write.commit()
+    let failures = Mutex<[String]>([])
+    DispatchQueue.concurrentPerform(iterations: 4) { thread in
+      for round in 0..<200 {
+        do {
+          if (round + thread) % 3 == 0 { try environment.releasePages() }
+          let read = try ReadTransaction(environment)
+          let value = try read.operations.value(table, bytes(1).span.bytes)
+          if value != [5] { failures.withLock { $0.append("\(value ?? [])") } }
+        } catch {
+          failures.withLock { $0.append("\(error)") }
+        }
+      }
+    }
+    #expect(failures.withLock { $0 } == [])
   }
 
   @Test("an environment whose file went away while its pages were given back is an error")

@@ -54,7 +54,7 @@ import Testing
 
   @Test(
     "every look-up answers as a list of all entries does, wherever commits, spills, aborts and starts fall",
-    arguments: UInt64(0)..<4, retentions)
+    arguments: UInt64(0)..<2, retentions)
   func exact(seed: UInt64, retention: SeenIDs.Retention) throws {
     var state: TaskState? = try open()
     var schedule = Schedule(

@@ -115,7 +115,7 @@ func cramped(_ directory: String) throws {
   refuses { try environment.openTables() }
   refuses { try environment.snapshot(to: directory + ".copy") }
   refuses { try environment.clearStaleReaders() }
-  try environment.releasePages()
+  refuses { try environment.releasePages() }
   say(
     "refused \(environment.usedBytes) \(environment.pageSize) \(environment.oldestReaderLag) "
       + "\(environment.lastTransaction) \(environment.hasOutgrownReadAhead) \(table.name)")

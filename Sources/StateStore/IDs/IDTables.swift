@@ -44,7 +44,8 @@ struct IDSegment: Hashable {
       firstNumber: value.raw.bigEndian(Int64.self, at: 8),
       minTime: value.raw.bigEndian(Int64.self, at: 16),
       maxTime: value.raw.bigEndian(Int64.self, at: 24), isOrdered: value[32] != 0)
-    guard (0...Int(Int32.max)).contains(count), firstNumber >= 0, firstNumber <= .max - Int64(count) else { return nil }
+    guard (0...Int(Int32.max)).contains(count), firstNumber >= 0, firstNumber <= .max - Int64(count)
+    else { return nil }
   }
 }
 

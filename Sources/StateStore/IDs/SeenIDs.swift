@@ -375,5 +375,7 @@ package final class SeenIDs: StoreParticipant {
     dropped = []
   }
 
+  func releaseMemory() { hot.value.pending = [] }
+
   var dirtyBytes: Int { hot.value.pending.count * 80 }
 }

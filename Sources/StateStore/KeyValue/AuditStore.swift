@@ -123,6 +123,11 @@ public final class AuditStore: StoreParticipant {
     hot.value.committedUnits = 0
   }
 
+  func releaseMemory() {
+    hot.value.list = ByteList()
+    hot.value.places = []
+  }
+
   var dirtyBytes: Int { hot.value.list.bytes * 2 + hot.value.places.count * 100 }
 }
 

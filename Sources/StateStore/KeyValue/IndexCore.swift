@@ -80,6 +80,11 @@ final class IndexCore {
     changes.value.empty()
   }
 
+  func releaseMemory() {
+    arena.value = []
+    changes.value = []
+  }
+
   /// Applies what was noted, in key order, and forgets it.
   func flush(_ transaction: Transaction) throws(StoreError) {
     defer { forget() }

@@ -139,6 +139,12 @@ final class KeySpace: StoreParticipant {
     hot.value.assignedInUnit = 0
   }
 
+  func releaseMemory() {
+    hot.value.keys = KeyTable()
+    hot.value.numbers = []
+    hot.value.assigned = []
+  }
+
   var dirtyBytes: Int {
     let new = hot.value.assigned.count
     guard tree != nil else { return keys.bytes }

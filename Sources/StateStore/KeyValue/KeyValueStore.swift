@@ -43,7 +43,8 @@ public final class KeyValueStore<Key: StoreKey, Row> {
           }
         }
       },
-      dropCache: { cache.dropCache() }, dirtyRows: { cache.dirtyCount })
+      dropCache: { cache.dropCache() }, releaseMemory: { cache.releaseMemory() },
+      dirtyRows: { cache.dirtyCount })
   }
 
   /// The store's name.

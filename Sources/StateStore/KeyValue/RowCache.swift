@@ -310,6 +310,9 @@ final class RowCache<Row> {
   }
 
   @inlinable
+  func releaseMemory() { state.value = State() }
+
+  @inlinable
   func dropCache() {
     state.value.slots.empty()
     state.value.rows.empty()

@@ -20,6 +20,7 @@ struct RowHooks {
   var rollbackUnit: () -> Void
   var writeRows: () throws -> Void
   var dropCache: () -> Void
+  var releaseMemory: () -> Void
   var dirtyRows: () -> Int
 }
 
@@ -71,11 +72,12 @@ final class RowCore: StoreParticipant {
   @usableFromInline
   func setHooks(
     rollbackUnit: @escaping () -> Void, writeRows: @escaping () throws -> Void,
-    dropCache: @escaping () -> Void, dirtyRows: @escaping () -> Int
+    dropCache: @escaping () -> Void, releaseMemory: @escaping () -> Void,
+    dirtyRows: @escaping () -> Int
   ) {
     hooks = RowHooks(
       rollbackUnit: rollbackUnit, writeRows: writeRows, dropCache: dropCache,
-      dirtyRows: dirtyRows)
+      releaseMemory: releaseMemory, dirtyRows: dirtyRows)
   }
 
   @usableFromInline var rowCount: Int { Int(interval.words[rowsWord]) }
@@ -143,6 +145,12 @@ final class RowCore: StoreParticipant {
   func dropCache() {
     if isClustered { space.dropCache() }
     hooks?.dropCache()
+  }
+
+  func releaseMemory() {
+    if isClustered { space.releaseMemory() }
+    hooks?.releaseMemory()
+    for index in indexes { index.releaseMemory() }
   }
 
   var dirtyBytes: Int {

@@ -8,7 +8,7 @@ struct KeyTable: ~Copyable {
   private var hashes: [UInt64] = []
   /// Entry + 1 in the lower half, half of the hash in the upper, or 0; a power of two, at most half
   /// full.
-  private var buckets: [UInt64] = [UInt64](repeating: 0, count: 1024)
+  private var buckets: [UInt64] = [UInt64](repeating: 0, count: 16)
 
   /// As many as stay between intervals.
   private static let bucketsKept = 32_768
@@ -115,10 +115,13 @@ struct KeyTable: ~Copyable {
   mutating func removeAll() {
     last = -1
     if ends.isEmpty { return }
+    let used = ends.count
     arena.empty()
     hashes.empty()
     ends.empty()
-    let count = min(buckets.count, Self.bucketsKept)
+    // As the arrays do: what one task keeps no other task can use.
+    let wasSparse = used * 16 < buckets.count
+    let count = min(wasSparse ? 16 : buckets.count, Self.bucketsKept)
     if buckets.count > count {
       buckets = [UInt64](repeating: 0, count: count)
     } else {

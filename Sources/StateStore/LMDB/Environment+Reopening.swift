@@ -5,48 +5,94 @@ import Synchronization
 /// What closes an environment under the hands of its users and opens it again, or changes its map:
 /// alone in the gate, and a handle that is lost on the way leaves errors behind, no trap.
 extension Environment {
-  /// Gives the memory back that LMDB keeps of its largest transaction until it closes, if no
-  /// transaction of this process is open: closes the environment and opens it again. Where this
-  /// process may open no further file, the memory stays.
+  /// What is known of an environment while it is closed.
+  @safe
+  struct Rested {
+    let info: MDB_envinfo
+    let mainTable: MDB_stat
+  }
+
+  /// Enters the gate, and opens an environment that rests.
   ///
-  /// - Throws: ``StoreError``; nothing can then be done with the environment any more.
+  /// - Returns: the handle, until ``ReaderGate/leave()``.
+  @unsafe
+  func enter() throws(StoreError) -> OpaquePointer {
+    while true {
+      gate.enter()
+      if let handle = unsafe handle { return unsafe handle }
+      let rests = rested != nil
+      gate.leave()
+      guard rests else { throw lost }
+      try wake()
+    }
+  }
+
+  private var lost: StoreError {
+    StoreError(
+      .failed, "it could not be opened again, or its map not grown; start again",
+      store: directory)
+  }
+
+  /// Gives back the memory and the files that LMDB keeps until it closes, if no transaction of this
+  /// process is open: closes the environment, and the next use opens it again. Where this process
+  /// has no file to spare for that, nothing happens.
+  ///
+  /// - Throws: ``StoreError``: `missing` where its file was removed; nothing can then be done with
+  ///   the environment any more.
   package func releasePages() throws(StoreError) {
     // A table that somebody is opening now would be missing among those opened again.
     let failure = opening.withLockIfAvailable { _ in
       gate.aloneNow { () -> StoreError? in
+        guard let open = unsafe handle else { return rested == nil ? lost : nil }
         // Opening takes a file more, for a moment, than closing gives back.
         let spare = (0..<2).map { _ in unsafe Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC) }
-        guard spare.allSatisfy({ $0 >= 0 }) else {
-          for file in spare where file >= 0 { close(file) }
-          return nil
-        }
-        do throws(StoreError) {
-          try reopen(closing: spare)
-          return nil
-        } catch {
-          return error
-        }
+        defer { for file in spare where file >= 0 { close(file) } }
+        guard spare.allSatisfy({ $0 >= 0 }) else { return nil }
+        unsafe rest(open)
+        return isThere ? nil : goneMissing()
       }
     }
     if let failure, let failure, let failure { throw failure }
   }
 
-  /// Closes the environment and opens it again; alone in the gate.
-  ///
-  /// - Parameter spare: files to close in between.
-  private func reopen(closing spare: [Int32] = []) throws(StoreError) {
+  /// Lays the environment to rest; alone in the gate.
+  private func rest(_ open: OpaquePointer) {
+    var mainTable = MDB_stat()
+    unsafe mdb_env_stat(open, &mainTable)
+    let info = unsafe infoInside
+    rested = unsafe Rested(info: info, mainTable: mainTable)
+    unsafe mdb_env_close(open)
+    unsafe handle = nil
+  }
+
+  /// Without the file LMDB would make a new one.
+  private var isThere: Bool { Self.identity(of: directory) == identity }
+
+  private func goneMissing() -> StoreError {
+    rested = nil
+    return StoreError(.missing, "the environment was removed meanwhile", store: directory)
+  }
+
+  /// Opens the environment again, if it rests.
+  func wake() throws(StoreError) {
+    let failure = gate.briefly { () -> StoreError? in
+      do throws(StoreError) {
+        try reopen()
+        return nil
+      } catch {
+        return error
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Opens the environment that rests; alone in the gate, for nobody is inside while it rests.
+  private func reopen() throws(StoreError) {
+    guard rested != nil else { return }
+    guard isThere else { throw goneMissing() }
     var options = options
     options.mapSize = mapSizeInside
     options.maxTables = tablesMax
-    let old = unsafe handle
-    if let old = unsafe old { unsafe mdb_env_close(old) }
-    unsafe handle = nil
-    for file in spare { close(file) }
-    guard unsafe old != nil else { return }
-    // Without this LMDB would make a new one.
-    guard Self.identity(of: directory) == identity else {
-      throw StoreError(.missing, "the environment was removed meanwhile", store: directory)
-    }
     let opened = try unsafe openWaiting(options)
     do throws(StoreError) {
       try unsafe openTablesAgain(opened)
@@ -55,6 +101,7 @@ extension Environment {
       throw error
     }
     unsafe handle = unsafe opened
+    rested = nil
   }
 
   /// Opens it, waiting for others that open it as well, or that took the last files.
@@ -102,6 +149,7 @@ extension Environment {
         do throws(StoreError) {
           if tablesMax >= count { return nil }
           while tablesMax < count { tablesMax *= 2 }
+          if let handle = unsafe handle { unsafe rest(handle) }
           try reopen()
           return nil
         } catch {
@@ -140,12 +188,13 @@ extension Environment {
     let interrupt = { self.copies.withLock { for copy in $0.values { copy.interrupt() } } }
     let failure = gate.alone(closing: interrupt) { () -> StoreError? in
       do throws(StoreError) {
-        let open = try unsafe openHandle()
-        let result = unsafe mdb_env_set_mapsize(open, size(mapSizeInside))
+        try reopen()
+        guard let handle = unsafe handle else { return lost }
+        let result = unsafe mdb_env_set_mapsize(handle, size(mapSizeInside))
         if result == MDB_SUCCESS { return nil }
         // LMDB has unmapped the file by now, and would read where it was.
-        unsafe mdb_env_close(open)
-        unsafe handle = nil
+        unsafe mdb_env_close(handle)
+        unsafe self.handle = nil
         return StoreError(lmdb: result, operation, store: directory)
       } catch {
         return error

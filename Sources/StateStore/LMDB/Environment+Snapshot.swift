@@ -68,9 +68,8 @@ extension Environment {
     // left for the sync.
     let flags = fcntl(file, F_GETFL)
     if flags >= 0 { _ = fcntl(file, F_SETFL, flags | directIO) }
-    gate.enter()
+    let handle = try unsafe enter()
     defer { gate.leave() }
-    let handle = try unsafe openHandle()
     let result = cancellation.guarding(file) {
       unsafe mdb_env_copyfd2(handle, file, UInt32(MDB_CP_COMPACT))
     }

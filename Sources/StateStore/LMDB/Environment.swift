@@ -63,8 +63,11 @@ package final class Environment: @unchecked Sendable {
   package let directory: String
   /// The longest key LMDB takes, in bytes (511 as Debian builds it).
   package let keyBytesMax: Int
-  /// Used inside the gate; `nil` once opening it anew, or growing its map, has failed.
+  /// Used inside the gate; `nil` while the environment rests, and once opening it again, or growing
+  /// its map, has failed.
   var handle: OpaquePointer?
+  /// What is to be said of it while it rests; changed in the gate alone.
+  var rested: Rested?
   let gate = ReaderGate()
   let identity: Identity
   let options: Options
@@ -228,24 +231,11 @@ package final class Environment: @unchecked Sendable {
     }
   }
 
-  /// The handle, for who is inside the gate.
-  ///
-  /// - Throws: ``StoreError`` with `failed` once opening it anew has failed.
-  @unsafe
-  func openHandle() throws(StoreError) -> OpaquePointer {
-    guard let handle = unsafe handle else {
-      throw StoreError(
-        .failed, "it could not be opened again, or its map not grown; start again",
-        store: directory)
-    }
-    return unsafe handle
-  }
-
   /// Forces all commits to disk, data and meta page.
   package func sync() throws(StoreError) {
-    gate.enter()
+    let handle = try unsafe enter()
     defer { gate.leave() }
-    let result = unsafe mdb_env_sync(try openHandle(), 1)
+    let result = unsafe mdb_env_sync(handle, 1)
     guard result == MDB_SUCCESS else {
       throw StoreError(lmdb: result, "syncing", store: directory)
     }
@@ -253,7 +243,8 @@ package final class Environment: @unchecked Sendable {
 
   private var info: MDB_envinfo { unsafe gate.briefly { unsafe infoInside } }
 
-  private var infoInside: MDB_envinfo {
+  var infoInside: MDB_envinfo {
+    if let rested { return unsafe rested.info }
     var info = unsafe MDB_envinfo()
     if let handle = unsafe handle { unsafe mdb_env_info(handle, &info) }
     return unsafe info
@@ -270,6 +261,7 @@ package final class Environment: @unchecked Sendable {
 
   var mainTable: MDB_stat {
     gate.briefly {
+      if let rested { return rested.mainTable }
       var stat = MDB_stat()
       if let handle = unsafe handle { unsafe mdb_env_stat(handle, &stat) }
       return stat
@@ -287,6 +279,8 @@ package final class Environment: @unchecked Sendable {
   package func clearStaleReaders() throws(StoreError) -> Int {
     var dead: Int32 = 0
     let result = gate.briefly {
+      // Nobody writes, so no page waits for a reader.
+      if rested != nil { return MDB_SUCCESS }
       guard let handle = unsafe handle else { return EINVAL }
       return unsafe mdb_reader_check(handle, &dead)
     }

@@ -222,15 +222,9 @@ private func begin(
   _ environment: Environment, _ flags: UInt32
 ) throws(StoreError) -> Transaction {
   while true {
-    environment.gate.enter()
+    let open = try unsafe environment.enter()
     var begun: OpaquePointer?
-    let result: Int32
-    do throws(StoreError) {
-      result = unsafe mdb_txn_begin(try environment.openHandle(), nil, flags, &begun)
-    } catch {
-      environment.gate.leave()
-      throw error
-    }
+    let result = unsafe mdb_txn_begin(open, nil, flags, &begun)
     if result == MDB_SUCCESS, let handle = unsafe begun {
       return unsafe Transaction(handle: handle, environment: environment)
     }

@@ -65,6 +65,8 @@ package final class Journal: StoreParticipant {
     list.dropCache()
   }
 
+  func releaseMemory() { list.releaseMemory() }
+
   func intervalCommitted() { list.intervalCommitted() }
 
   var dirtyBytes: Int { list.cachedBytes * 2 }

@@ -126,5 +126,7 @@ final class NumberedList {
     committedUnits = 0
   }
 
+  func releaseMemory() { list = ByteList() }
+
   func intervalCommitted() { storedTrimmed = trimmed }
 }

@@ -88,6 +88,10 @@ package final class Outbox: StoreParticipant {
     for list in lists { list.dropCache() }
   }
 
+  func releaseMemory() {
+    for list in lists { list.releaseMemory() }
+  }
+
   func intervalCommitted() {
     for list in lists { list.intervalCommitted() }
   }

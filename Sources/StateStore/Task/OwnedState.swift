@@ -54,10 +54,12 @@ struct UnitLog<Element: BitwiseCopyable>: ~Copyable {
 
 extension Array {
   /// Forgets what an interval gathered. An array keeps its memory for the next interval; a very
-  /// large one gives it back, for what one task keeps no other task's interval can use.
+  /// large one gives it back, and one that this interval used little of, for what one task keeps no
+  /// other task's interval can use.
   @inlinable
   mutating func empty() {
-    if capacity * MemoryLayout<Element>.stride > 16 << 20 {
+    let bytes = capacity * MemoryLayout<Element>.stride
+    if bytes > 16 << 20 || (bytes > 4 << 10 && count < capacity / 8) {
       self = []
     } else {
       removeAll(keepingCapacity: true)

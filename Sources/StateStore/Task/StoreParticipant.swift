@@ -13,6 +13,8 @@ protocol StoreParticipant: AnyObject {
   func intervalCommitted()
   /// The interval is dropped: state in memory goes back to the last commit.
   func intervalAborted()
+  /// Gives back the memory that the next interval would have for its cache, between intervals.
+  func releaseMemory()
   /// The task closes.
   func close()
   /// An estimate of the bytes that the cache holds and a flush will dirty.
@@ -20,6 +22,8 @@ protocol StoreParticipant: AnyObject {
 }
 
 extension StoreParticipant {
+  /// For who keeps nothing between intervals.
+  func releaseMemory() {}
   func intervalCommitted() {}
   func intervalAborted() {}
   func close() {}

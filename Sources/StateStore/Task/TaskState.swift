@@ -131,10 +131,7 @@ package final class TaskState {
       name, keyTypes: key.types, rowType: serde.name, layout: layout, indexes: indexes,
       published: published, encoding: encoding)
     let store = KeyValueStore<Key, Row>(core: core, serde: serde, indexes: indexes)
-    if !core.missingIndexes.isEmpty {
-      let cache = store.cache
-      try buildIndexes(core) { try cache.appendEntry($1, ofStored: $0, to: &$2) }
-    }
+    if !core.missingIndexes.isEmpty { try buildIndexes(store) }
     return store
   }
 
@@ -181,13 +178,20 @@ package final class TaskState {
     return core
   }
 
+  @usableFromInline
+  func buildIndexes<Key: StoreKey, Row>(
+    _ store: KeyValueStore<Key, Row>
+  ) throws(StoreError) {
+    let cache = store.cache
+    try buildIndexes(store.core) { try cache.appendEntry($1, ofStored: $0, to: &$2) }
+  }
+
   /// Fills the indexes that a store lacks, in transactions of bounded size; only when all are whole
   /// does the catalog name them.
   ///
   /// - Parameter entry: appends the entry of an index, by its position, for a row's stored bytes,
   ///   and says where its first component ends; -1 for a row that is not in it.
-  @usableFromInline
-  func buildIndexes(
+  private func buildIndexes(
     _ core: RowCore, _ entry: (RawSpan, Int, inout [UInt8]) throws -> Int
   ) throws(StoreError) {
     guard let description = core.description else { return }
@@ -366,11 +370,15 @@ package final class TaskState {
   /// open it as what it is.
   package var isToBeReopened: Bool { environment.hasOutgrownReadAhead }
 
-  /// Gives back the memory that the largest interval so far left with LMDB, unless somebody in this
-  /// process reads just now. Between intervals.
+  /// Gives back the memory that intervals left for the next one: that of the caches, and that of
+  /// LMDB's largest transaction unless somebody in this process reads just now. Between intervals.
   ///
   /// - Throws: ``StoreError``; the state cannot be used any more.
-  package func releaseMemory() throws(StoreError) { try environment.releasePages() }
+  package func releaseMemory() throws(StoreError) {
+    precondition(!interval.isOpen, "memory is released between intervals")
+    for participant in participants.value { participant.releaseMemory() }
+    try environment.releasePages()
+  }
 
   /// Forces the commits so far to disk: what they caused may leave the task now.
   package func makeDurable() throws(StoreError) { try environment.sync() }
