@@ -79,7 +79,8 @@ final class KeptRecords {
 
   private func entry(_ entry: EntryStore.Entry, in store: EntryStore) throws -> KeptEntry {
     KeptEntry(
-      store: store, number: entry.number, id: entry.idHash ?? .zero, record: try KeptRecord(entry.bytes))
+      store: store, number: entry.number, id: entry.idHash ?? .zero,
+      record: try KeptRecord(entry.bytes))
   }
 
   /// The head of a key's line.

@@ -1,3 +1,4 @@
+import CLMDB
 import Glibc
 
 /// Who holds the locks that `flock` gives.
