@@ -172,6 +172,23 @@ final class LogInput: InputPort {
     return knownHead.time
   }
 
+  /// As ``headTime`` where that is known or to be had without a look at the value; `nil` where it
+  /// is found anyway once the record is read.
+  var headTimeIfCheap: JudgedTime? {
+    if source.readsEnvelopeForTime, knownHead.batch != batchNumber || knownHead.cursor != cursor,
+      batches[head].entries[cursor].value != nil
+    {
+      return nil
+    }
+    return headTime
+  }
+
+  /// What an event time of the next record, found while it was read, is to the engine.
+  func judge(_ time: Timestamp?) -> JudgedTime {
+    JudgedTime(
+      time, logTime: batches[head].appendTime(of: cursor), maxAhead: source.policies.maxAhead)
+  }
+
   /// Begins the time for which it is waited for at its end, or ends it.
   private func noteEnd() {
     guard idle > .zero else { return }

@@ -69,6 +69,8 @@ final class EventSource: SourceOperator {
     self.emptyDocument = emptyDocument
   }
 
+  var readsEnvelopeForTime: Bool { eventTime == .occurredAt }
+
   func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp? {
     let entry = batch.entries[index]
     guard eventTime == .occurredAt, let value = entry.value else { return entry.timestamp }

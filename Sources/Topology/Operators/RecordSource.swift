@@ -26,6 +26,8 @@ final class RecordSource<Key, Value>: SourceOperator {
     self.next = next
   }
 
+  var readsEnvelopeForTime: Bool { false }
+
   func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp? {
     batch.entries[index].timestamp
   }

@@ -10,6 +10,8 @@ protocol SourceOperator: AnyObject {
   /// The time that drives stream time and the merge rule, without processing the record; `nil`
   /// where it cannot be decoded.
   func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp?
+  /// Whether a record's envelope must be read for its time.
+  var readsEnvelopeForTime: Bool { get }
   /// Processes the record that `context` points at, once `admit` has let its event in.
   ///
   /// - Throws: ``ProcessingFailure`` or ``StateStore/StoreError``.

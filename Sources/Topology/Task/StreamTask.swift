@@ -173,7 +173,7 @@ package final class StreamTask {
       try goThrough(key)
       return true
     }
-    let step = try order.next(due: timers.earliest, streamTime: timers.clock)
+    let step = try nextStep()
     waiting = step
     switch step {
     case .wait, .rest: return false
@@ -184,6 +184,14 @@ package final class StreamTask {
     case .decided(let content): throw Self.unknown(content)
     }
     return true
+  }
+
+  private func nextStep() throws -> UnitOrder.Step {
+    // With one input and nothing due no time decides, and none is looked for in the record.
+    if inputs.count == 1, timers.earliest == nil, journal.replay == nil, inputs[0].hasRecord {
+      return .take(input: 0, .none)
+    }
+    return try order.next(due: timers.earliest, streamTime: timers.clock)
   }
 
   /// Begins a unit that is not brought by another.

@@ -44,15 +44,18 @@ extension StreamTask {
   private func goThrough(_ origin: UnitOrigin) throws -> UnitResult {
     var admission: Admission?
     context.keysByAggregate = origin.source.policies.nullKey == .warn
-    if origin.isRecord { advanceStreamTime(origin.input) }
+    let known = origin.isRecord ? origin.input.headTimeIfCheap : nil
+    if let known { advanceStreamTime(known) }
     do {
-      if origin.isRecord, case .outsideCalendar(let time) = origin.input.headTime {
-        throw ProcessingFailure(
-          .decode, .decode,
-          "its time, \(time.milliseconds) ms since 1970, is not within the years 0000 to 9999")
-      }
       try origin.source.process(context) {
-        if origin.isRecord { setEngineTime(origin.input) }
+        if let known {
+          try setEngineTime(known)
+        } else if origin.isRecord {
+          let time = context.timestamp.milliseconds == .min ? nil : context.timestamp
+          let judged = origin.input.judge(time)
+          advanceStreamTime(judged)
+          try setEngineTime(judged)
+        }
         let answer = try admit(origin)
         admission = answer
         return answer == .processed
@@ -95,21 +98,28 @@ extension StreamTask {
   private var unitName: UnitName { .record(context.topicPartition, context.offset) }
 
   /// Each record that is taken moves the task's clock, whatever becomes of it.
-  private func advanceStreamTime(_ input: LogInput) {
-    let time = input.headTime.order
-    context.orderTime = time.timestamp
-    timers.advance(to: time)
+  private func advanceStreamTime(_ time: JudgedTime) {
+    context.orderTime = time.order.timestamp
+    timers.advance(to: time.order)
     context.streamTime = timers.clock
   }
 
-  /// A record that is ahead of the log's clock is processed at stream time.
-  private func setEngineTime(_ input: LogInput) {
-    guard case .ahead(let time, let logTime) = input.headTime else { return }
-    counters.count(.ahead)
-    log(
-      "the event at \(context.topicPartition)@\(context.offset) is of \(time), which lies too far "
-        + "after \(logTime), when the log took it: it is processed at the stream's time")
-    context.timestamp = timers.clock ?? logTime
+  /// A record that is ahead of the log's clock is processed at stream time; one of no year that
+  /// there is cannot be decoded.
+  private func setEngineTime(_ time: JudgedTime) throws {
+    switch time {
+    case .time, .none: return
+    case .outsideCalendar(let time):
+      throw ProcessingFailure(
+        .decode, .decode,
+        "its time, \(time.milliseconds) ms since 1970, is not within the years 0000 to 9999")
+    case .ahead(let time, let logTime):
+      counters.count(.ahead)
+      log(
+        "the event at \(context.topicPartition)@\(context.offset) is of \(time), which lies too far "
+          + "after \(logTime), when the log took it: it is processed at the stream's time")
+      context.timestamp = timers.clock ?? logTime
+    }
   }
 
   // MARK: Admission
