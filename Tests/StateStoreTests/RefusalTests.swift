@@ -51,7 +51,48 @@ import Testing
     }
     #expect(error?.code == .lineageChanged)
     #expect(
-      error?.message.contains("store 'orders' was v1, is v2; store 'sums' (v1) is new") == true)
+      error?.message
+        == "the topology is not the one that built this state: store 'orders': v1 is gone; "
+        + "store 'orders': v2 is new; rebuild it with `projector rewind t --to earliest`, or run "
+        + "the topology that built it")
+    let gone = refusal {
+      _ = try TaskState.open(directory: directory.path, identity: identity { $0.lineage = [:] })
+    }
+    #expect(gone?.code == .lineageChanged)
+    #expect(gone?.message.contains("store 'orders' is gone;") == true)
+  }
+
+  @Test("stores that came later wait, those there go on, and readers are told")
+  func waiting() throws {
+    try fill()
+    let wanted = identity { $0.lineage = ["orders": "v1", "sums": "v1"] }
+    for _ in 0..<2 {
+      let state = try TaskState.open(directory: directory.path, identity: wanted)
+      #expect(state.identity.waiting == ["sums"] && state.identity.lineage == ["orders": "v1"])
+    }
+    let reader = try StateReader.open(directory.path)
+    #expect(reader.identity.waiting == ["sums"])
+    // A copy that lacks a store is no base of a state that is to have it.
+    #expect(refusal { try wanted.check(snapshot: reader) }?.message == "the snapshot lacks 'sums'")
+    try identity().check(snapshot: reader)
+    // Back to the topology before: nothing waits for what nobody declares.
+    _ = try TaskState.open(directory: directory.path, identity: identity())
+    #expect(try StateReader.open(directory.path).identity.waiting == [])
+  }
+
+  @Test("a policy that was `fail` may become another, and is recorded as that one")
+  func settled() throws {
+    func lineage(_ policy: String) -> TaskIdentity {
+      identity { $0.lineage = ["orders": "store\nsource in\n  decode! \(policy)"] }
+    }
+    func open(_ policy: String) throws {
+      _ = try TaskState.open(directory: directory.path, identity: lineage(policy))
+    }
+    try open("fail")
+    try open("skip")
+    let error = refusal { try open("fail") }
+    #expect(
+      error?.message.contains("store 'orders': source 'in': decode was skip, is fail;") == true)
   }
 
   @Test("a store in another form is refused")

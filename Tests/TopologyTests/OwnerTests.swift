@@ -205,7 +205,11 @@ struct OwnerTests {
       options: RunOptions(), clock: SystemWallClock(), report: { _ in })
     let error = #expect(throws: StoreError.self) { try changed.run(untilEnd: true) }
     #expect(error?.code == .lineageChanged)
-    #expect(error?.message.contains("version 2") == true)
+    #expect(
+      error?.message
+        == "the topology is not the one that built this state: store 'counts': filter behind source "
+        + "'in': version was 1, is 2; rebuild it with `projector rewind owned --to "
+        + "earliest`, or run the topology that built it")
   }
 
   @Test("a rewind leads from a state of another lineage to this topology's, and sends all once")

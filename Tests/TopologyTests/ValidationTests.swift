@@ -1,6 +1,8 @@
+import JSONSerdes
 import StreamCore
 import Testing
 import Topology
+import TopologyTesting
 
 /// Everything wrong with a topology is told at once, before any I/O.
 @Suite("Validation")
@@ -10,6 +12,23 @@ struct ValidationTests {
   {
     builder.stream(topic, key: StringSerde(), value: StringSerde())
   }
+
+  private static func events(
+    _ builder: StreamsBuilder, _ topic: String, envelope: Envelope = .flat,
+    seenIDs: SeenIDRetention = .forever, idScope: String? = nil
+  ) -> KStream<String, String> {
+    builder.events(
+      topic, format: JSONFormat(),
+      types: EventTypes<JSONView, String>(unknownType: .ignore).onAny { _, _ in "" },
+      envelope: envelope, seenIDs: seenIDs, idScope: idScope)
+  }
+
+  /// An envelope that reads this many headers besides the usual four.
+  private static func headers(_ count: Int) -> Envelope {
+    Envelope(eventID: (0..<count).map { .header("h\($0)") } + [.header("eventId"), .position])
+  }
+
+  private static let long = String(repeating: "x", count: 240)
 
   struct Malformed: CustomTestStringConvertible, Sendable {
     let testDescription: String
@@ -86,6 +105,94 @@ struct ValidationTests {
       let split = texts($0).split(named: "s").branch("a") { _, _ in true }.defaultBranch("a")
       split["a"].to("out", key: StringSerde(), value: StringSerde())
     },
+    Malformed("two stores of one name", ["2 stores are named 's'; names are unique"]) {
+      let store = $0.store(named: "s", key: String.self, as: StringSerde())
+      _ = $0.store(named: "s", key: String.self, as: StringSerde())
+      let out: KStream<String, String> = texts($0).process(named: "p", stores: [store.name]) { _ in
+        Processor { _, _ in }
+      }
+      out.to("out", key: StringSerde(), value: StringSerde())
+    },
+    Malformed(
+      "ids shared by tasks that cannot know each other's",
+      [
+        "'a', 'b' share the id scope 'all' and are read by different tasks, which cannot know each "
+          + "other's ids; read them together, or give each a scope"
+      ]
+    ) {
+      for topic in ["a", "b"] {
+        events($0, topic, idScope: "all").groupByKey().count(named: "count-\(topic)")
+      }
+    },
+    Malformed(
+      "a scope that is another source's topic",
+      [
+        "'a', 'b' share the id scope 'b' and are read by different tasks, which cannot know each "
+          + "other's ids; read them together, or give each a scope"
+      ]
+    ) {
+      events($0, "a", idScope: "b").groupByKey().count(named: "count-a")
+      texts($0, "b").groupByKey().count(named: "count-b")
+    },
+    Malformed(
+      "two retentions in one scope",
+      [
+        "'a', 'b' share the id scope 'all' and declare different retentions of seen ids; a scope "
+          + "has one: declare one"
+      ]
+    ) {
+      events($0, "a", seenIDs: .count(1), idScope: "all")
+        .merge(events($0, "b", seenIDs: .count(2), idScope: "all"))
+        .groupByKey().count(named: "c")
+    },
+    Malformed(
+      "an envelope of 17 headers", ["the envelope of 'in' reads 17 headers; it can read 16"]
+    ) {
+      events($0, "in", envelope: headers(13)).groupByKey().count(named: "c")
+    },
+    Malformed(
+      "a journal topic that is too long",
+      [
+        "the journal topic of '\(long)' would be called t-journal-\(long), which is longer than the "
+          + "249 characters of a topic; shorten the topology's name"
+      ]
+    ) { texts($0, long).to("out", key: StringSerde(), value: StringSerde()) },
+    Malformed(
+      "a topic that holds what was sent",
+      [
+        "topic 't-journal-in' is where this topology keeps what 'in' has sent; read or write another"
+      ]
+    ) { texts($0).to("t-journal-in", key: StringSerde(), value: StringSerde()) },
+    Malformed(
+      "a source that holds what was sent",
+      [
+        "topic 't-journal-in' is where this topology keeps what 'in' has sent; read or write another"
+      ]
+    ) {
+      texts($0).merge(texts($0, "t-journal-in")).to(
+        "out", key: StringSerde(), value: StringSerde())
+    },
+    Malformed(
+      "hidden directories",
+      [
+        "'.in' would give its tasks hidden directories; declare another source of its sub-topology "
+          + "first, or name the topic otherwise"
+      ]
+    ) { texts($0, ".in").groupByKey().count(named: "c") },
+    Malformed(
+      "a view behind a filter that does not say what becomes of updates",
+      [
+        "view 'v' lies behind 'wanted', which may drop the record that creates a row: its updates "
+          + "would be held for ever; write `missing:`"
+      ]
+    ) {
+      texts($0).filter(named: "wanted") { _, _ in true }.peek { _, _, _ in }
+        .project(named: "v", as: StringSerde()) { _, value, _ in .put(value) }
+      // Both of these are right.
+      texts($0, "b").project(named: "all", as: StringSerde()) { _, value, _ in .put(value) }
+      texts($0, "c").filter { _, _ in true }
+        .project(named: "some", as: StringSerde(), missing: .ignore) { _, value, _ in .put(value) }
+    },
     Malformed(
       "the dead letters' topic is a source", name: "dead",
       [
@@ -104,6 +211,19 @@ struct ValidationTests {
     #expect(error?.problems.allSatisfy { $0.location.contains("ValidationTests.swift:") } == true)
   }
 
+  @Test("what is just within the limits is built")
+  func withinLimits() throws {
+    let builder = StreamsBuilder("t")
+    let long = String(Self.long.dropLast())
+    Self.events(
+      builder, "in", envelope: Self.headers(12), seenIDs: .count(3), idScope: "all"
+    )
+    .merge(Self.events(builder, "other", seenIDs: .count(3), idScope: "all"))
+    .groupByKey().count(named: "c")
+    Self.texts(builder, long).to("out", key: StringSerde(), value: StringSerde())
+    _ = try TopologyTestDriver(try builder.build())
+  }
+
   @Test("the description is stable")
   func description() throws {
     let builder = StreamsBuilder("counts", group: "counting", deadLetterTopic: "counts-dead")
@@ -119,7 +239,7 @@ struct ValidationTests {
             Source: source-0 (topic: in)
               key: string
               value: string
-              seen ids: forever
+              seenIDs: forever
               decode: deadLetter
               process: deadLetter
               produce: deadLetter
@@ -134,16 +254,17 @@ struct ValidationTests {
             Processor: non-empty (filter)
               --> counts
               <-- source-0
-            Processor: counts (aggregate) (stores: counts)
+            Processor: counts (count) (stores: counts)
               --> none
               <-- non-empty
             Sink: copy (topic: copy)
-              string
-              string
-              schemaVersion 1
+              key: string
+              value: string
+              schemaVersion: 1
               <-- source-0
           Stores:
             View: counts (string -> json Int64)
+              layout: rowNumbers
               index byCount (count desc)
           Producer: acks=all, enable.idempotence=true, ids deterministic
           Dead letters: counts-dead

@@ -15,10 +15,7 @@ struct EventScopes {
           String(partition.prefix(upTo: partition.lastIndex(of: "-") ?? partition.endIndex)))
       }
     }
-    let declared = "id scope: "
-    for trait in topology?.nodes.flatMap(\.traits) ?? [] where trait.hasPrefix(declared) {
-      names.insert(String(trait.dropFirst(declared.count)))
-    }
+    names.formUnion(topology?.sources.map(\.idScope) ?? [])
     self.names = names.sorted()
   }
 

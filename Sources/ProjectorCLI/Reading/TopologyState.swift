@@ -57,6 +57,12 @@ struct TopologyState {
   func view(_ name: String) throws -> OpenView {
     let views = try views()
     if let view = views.first(where: { $0.description.name == name }) { return view }
+    if let task = tasks.first(where: { $0.identity.waiting.contains(name) }) {
+      throw Failure(
+        .stateRefused, "view '\(name)' was added to the topology and is not filled yet",
+        at: task.directory,
+        todo: "fill it with `projector rewind \(directory.topology) --to earliest`")
+    }
     throw Failure(
       .invalid, "there is no view '\(name)'", at: directory.path,
       todo: "it has: \(views.map(\.description.name).joined(separator: ", "))")

@@ -23,6 +23,8 @@ struct TopologyStatus {
   private(set) var held: Int64 = 0
   private(set) var deadLetters: Int64 = 0
   private(set) var views: [(name: String, rows: Int64)] = []
+  /// Stores that were added to the topology and are not filled yet.
+  private(set) var waiting: Set<String> = []
   private(set) var seenIDs = SeenIDSizes()
   /// Commits that the oldest reader of any task lags behind: pages freed since are not used again.
   private(set) var oldestReaderLag = 0
@@ -43,6 +45,7 @@ struct TopologyStatus {
     for task in state.tasks {
       oldestReaderLag = max(oldestReaderLag, task.environment.oldestReaderLag)
       let (words, stores) = try task.read { (try $0.words(), try $0.stores()) }
+      waiting.formUnion(task.identity.waiting)
       for counter in Counter.allCases {
         counters[counter.name, default: 0] += words["count/\(counter)"] ?? 0
       }
@@ -119,6 +122,9 @@ struct TopologyStatus {
     text += "oldest reader \(oldestReaderLag.grouped) commits behind\n"
     text += snapshots.map { $0.line + "\n" }.joined()
     text += views.map { "view \($0.name): \($0.rows.grouped) rows\n" }.joined()
+    text += waiting.sorted().map {
+      "store \($0): waits to be filled by `projector rewind \(topology) --to earliest`\n"
+    }.joined()
     return text
   }
 
@@ -144,6 +150,7 @@ struct TopologyStatus {
     var rows = JSONText.Object()
     for view in views { rows.add(view.name, view.rows) }
     object.add("views", json: rows.text)
+    object.add("waiting", json: JSONText.array(waiting.sorted().map(JSONText.quoted)))
     return object.text
   }
 

@@ -32,6 +32,10 @@ struct Verify: Verb {
       let word = comparison.isEqual ? "equal" : "different"
       try session.output.write("\(stored.name)\t\(word)\t\(stored.rows)\t\(stored.hexadecimal)\n")
     }
+    let compared = Set(comparisons.map(\.stored.name))
+    for view in graph.stores where view.isPublished && !compared.contains(view.name) {
+      try session.output.write("\(view.name)\twaiting\n")
+    }
     let different = comparisons.filter { !$0.isEqual }.map(\.stored.name)
     guard different.isEmpty else {
       throw Failure(

@@ -9,13 +9,16 @@ package struct TaskIdentity: Hashable, Sendable {
   package var partitionCount: Int
   /// How keys find their partition: `murmur2`, as the Java client does.
   package var partitioner: String
-  /// The fingerprint of each store's origin, by the store's name.
+  /// The text of each store's ``StoreLineage``, by the store's name.
   package var lineage: [String: String]
+  /// Stores of the topology that this state lacks: they came to it later, and wait for a rebuild.
+  package var waiting: Set<String>
   package var generation: Int
 
   package init(
     topology: String, subtopology: String, partition: Int, partitionCount: Int,
-    partitioner: String = "murmur2", lineage: [String: String] = [:], generation: Int = 1
+    partitioner: String = "murmur2", lineage: [String: String] = [:], waiting: Set<String> = [],
+    generation: Int = 1
   ) {
     self.topology = topology
     self.subtopology = subtopology
@@ -23,10 +26,12 @@ package struct TaskIdentity: Hashable, Sendable {
     self.partitionCount = partitionCount
     self.partitioner = partitioner
     self.lineage = lineage
+    self.waiting = waiting
     self.generation = generation
   }
 
   private static let lineagePrefix = "lineage/"
+  private static let waitingPrefix = "waiting/"
 
   private var fields: [(String, String)] {
     [
@@ -35,9 +40,16 @@ package struct TaskIdentity: Hashable, Sendable {
       ("partitionCount", String(partitionCount)), ("partitioner", partitioner),
       ("generation", String(generation)),
     ] + lineage.map { (Self.lineagePrefix + $0.key, $0.value) }
+      + waiting.map { (Self.waitingPrefix + $0, "rebuild") }
   }
 
+  /// Writes itself in place of what an environment said of itself so far.
   func write(_ transaction: Transaction, _ table: Table) throws(StoreError) {
+    let names = Set(fields.map(\.0))
+    for entry in try TreeWalk.page(transaction, table, limit: .max).entries
+    where !names.contains(String(decoding: entry.key, as: UTF8.self)) {
+      try transaction.delete(table, entry.key.raw)
+    }
     for (name, value) in fields {
       try transaction.put(table, name.utf8Bytes.raw, value.utf8Bytes.raw)
     }
@@ -74,27 +86,38 @@ package struct TaskIdentity: Hashable, Sendable {
     for (name, value) in fields where name.hasPrefix(lineagePrefix) {
       lineage[String(name.dropFirst(lineagePrefix.count))] = value
     }
+    let waiting = fields.keys.filter { $0.hasPrefix(waitingPrefix) }
+      .map { String($0.dropFirst(waitingPrefix.count)) }
     return TaskIdentity(
       topology: fields["topology"] ?? "", subtopology: fields["subtopology"] ?? "",
       partition: try number("partition"), partitionCount: try number("partitionCount"),
       partitioner: fields["partitioner"] ?? "", lineage: lineage,
-      generation: try number("generation"))
+      waiting: Set(waiting), generation: try number("generation"))
   }
 
-  /// Refuses a snapshot that the state of this identity cannot begin from; the generation may be
-  /// any.
+  /// Refuses a snapshot that the state of this identity cannot begin from: it has every store; the
+  /// generation may be any.
   ///
   /// - Throws: ``StoreError``: `foreign`, `lineageChanged`.
   package func check(snapshot: StateReader) throws(StoreError) {
     var wanted = self
     wanted.generation = snapshot.identity.generation
-    try wanted.check(stored: snapshot.identity, directory: snapshot.directory)
+    let settled = try wanted.settled(with: snapshot.identity, directory: snapshot.directory)
+    guard settled.waiting.isEmpty else {
+      throw StoreError(
+        .lineageChanged,
+        "the snapshot lacks \(settled.waiting.sorted().map { "'\($0)'" }.joined(separator: ", "))",
+        store: snapshot.directory)
+    }
   }
 
-  /// Refuses stored state that is not of this identity.
+  /// What the state says of itself once this identity runs on it; it refuses stored state that is
+  /// not of this identity.
+  ///
+  /// Stores that the state lacks are no change of the others: they wait.
   ///
   /// - Throws: ``StoreError``: `foreign`, `lineageChanged` with what changed per store.
-  func check(stored: TaskIdentity, directory: String) throws(StoreError) {
+  func settled(with stored: TaskIdentity, directory: String) throws(StoreError) -> TaskIdentity {
     let compared = [
       ("topology", topology, stored.topology),
       ("sub-topology", subtopology, stored.subtopology),
@@ -110,14 +133,13 @@ package struct TaskIdentity: Hashable, Sendable {
         store: directory)
     }
     var changes: [String] = []
-    for name in Set(lineage.keys).union(stored.lineage.keys).sorted() {
-      switch (stored.lineage[name], lineage[name]) {
-      case (let old?, let new?) where old != new:
-        changes.append("store '\(name)' was \(old), is \(new)")
-      case (let old?, nil): changes.append("store '\(name)' (\(old)) is gone")
-      case (nil, let new?): changes.append("store '\(name)' (\(new)) is new")
-      default: continue
+    for (name, old) in stored.lineage.sorted(by: { $0.key < $1.key }) {
+      guard let new = lineage[name] else {
+        changes.append("store '\(name)' is gone")
+        continue
       }
+      changes += StoreLineage(text: old).changes(to: StoreLineage(text: new))
+        .map { "store '\(name)': \($0)" }
     }
     if !changes.isEmpty {
       throw StoreError(
@@ -126,5 +148,9 @@ package struct TaskIdentity: Hashable, Sendable {
           + "rebuild it with `projector rewind \(topology) --to earliest`, or run the topology "
           + "that built it", store: directory)
     }
+    var settled = self
+    settled.lineage = lineage.filter { stored.lineage[$0.key] != nil }
+    settled.waiting = waiting.union(lineage.keys.filter { stored.lineage[$0] == nil })
+    return settled
   }
 }

@@ -64,9 +64,8 @@ package final class TaskState {
     try environment.clearStaleReaders()
     self.environment = environment
     self.directory = directory
-    self.identity = identity
     self.meta = try environment.table("meta")
-    try Self.claim(environment, meta, identity, directory)
+    self.identity = try Self.claim(environment, meta, identity, directory)
     self.catalog = try environment.table("catalog")
     self.words = try Words(environment)
     self.interval = Interval(environment, words)
@@ -100,16 +99,21 @@ package final class TaskState {
   }
 
   /// Writes the identity into a new environment, compares it in one that has one.
+  ///
+  /// - Returns: what the state says of itself from now on.
   private static func claim(
     _ environment: Environment, _ meta: Table, _ identity: TaskIdentity, _ directory: String
-  ) throws(StoreError) {
+  ) throws(StoreError) -> TaskIdentity {
     let write = try WriteTransaction(environment)
-    if let stored = try TaskIdentity.read(write.operations, meta, directory: directory) {
-      try identity.check(stored: stored, directory: directory)
-      return
+    let stored = try TaskIdentity.read(write.operations, meta, directory: directory)
+    let settled = try stored.map { (stored) throws(StoreError) in
+      try identity.settled(with: stored, directory: directory)
     }
-    try identity.write(write.operations, meta)
+    let claimed = settled ?? identity
+    guard claimed != stored else { return claimed }
+    try claimed.write(write.operations, meta)
     try write.commit()
+    return claimed
   }
 
   // MARK: Intervals

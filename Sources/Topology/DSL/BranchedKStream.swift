@@ -47,8 +47,11 @@ public struct BranchedKStream<Key, Value> {
     let predicates = branches.map(\.predicate)
     let (input, splitName) = (stream.port, name)
     let id = builder.add(
-      .processor("split"), named: name, inputs: [stream.node], traits: names.map { "branch \($0)" },
-      at: location
+      .processor("split"), named: name, inputs: [stream.node],
+      parameters: [
+        OperatorParameter("branches", .list(names)),
+        OperatorParameter("hasDefault", .flag(defaultName != nil)),
+      ], at: location
     ) { assembly in
       let outputs = ports.map { assembly.output(of: $0) }
       assembly.attach(to: input) { key, value in
@@ -59,13 +62,16 @@ public struct BranchedKStream<Key, Value> {
         if outputs.count > predicates.count { try outputs[predicates.count](key, value) }
       }
     }
-    let streams = ports.map {
-      KStream(builder: builder, port: $0, node: id, rekeyedBy: stream.rekeyedBy)
+    let streams = zip(names, ports).map { name, port in
+      KStream(
+        builder: builder, port: port, node: OperatorSpec.Input(id, branch: name),
+        rekeyedBy: stream.rekeyedBy)
     }
     return Branches(
       split: name, location: location,
       streams: Dictionary(zip(names, streams), uniquingKeysWith: { first, _ in first }),
-      none: KStream(builder: builder, port: Port(), node: id, rekeyedBy: stream.rekeyedBy))
+      none: KStream(
+        builder: builder, port: Port(), node: OperatorSpec.Input(id), rekeyedBy: stream.rekeyedBy))
   }
 }
 

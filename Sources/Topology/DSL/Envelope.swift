@@ -42,7 +42,7 @@ public struct Envelope: Hashable, Sendable {
       let text =
         switch place {
         case .header(let name): "header \(name)"
-        case .path(let path): path.joined(separator: ".")
+        case .path(let path): "path \(path.joined(separator: "."))"
         case .key: "key"
         case .aggregateSequence: "aggregateId:sequenceNumber"
         case .position: "topic:partition:offset"
@@ -105,14 +105,33 @@ public struct Envelope: Hashable, Sendable {
   /// Flat or nested, record by record.
   public static let either = Envelope(payload: .either)
 
-  /// The rules that differ from an event's identity and meaning: for lineage.
-  var signature: String {
-    func list(_ rules: [Rule]) -> String { rules.map(\.description).joined(separator: " | ") }
-    return [
-      "payload \(payload)", "eventId \(list(eventID))", "eventType \(list(eventType))",
-      "schemaVersion \(list(schemaVersion))", "aggregateId \(list(aggregateID))",
-      "sequenceNumber \(list(sequenceNumber))", "occurredAt \(list(occurredAt))",
-      "correlationId \(list(correlationID))",
-    ].joined(separator: "; ")
+  private var fields: [(name: String, rules: [Rule])] {
+    [
+      ("eventID", eventID), ("eventType", eventType), ("schemaVersion", schemaVersion),
+      ("aggregateID", aggregateID), ("aggregateType", aggregateType),
+      ("sequenceNumber", sequenceNumber), ("occurredAt", occurredAt),
+      ("correlationID", correlationID),
+    ]
+  }
+
+  /// What lineage and `describe` say of it.
+  var parameters: [OperatorParameter] {
+    let payload =
+      switch payload {
+      case .flat: "flat"
+      case .nested: "nested"
+      case .either: "either"
+      case .path(let path): "path \(path)"
+      }
+    return [OperatorParameter("payload", payload)]
+      + fields.map { OperatorParameter($0.name, .list($0.rules.map(\.description))) }
+  }
+
+  /// Names of all headers it reads.
+  var headers: Set<String> {
+    Set(
+      fields.flatMap(\.rules).compactMap { rule in
+        if case .header(let name) = rule.place { name } else { nil }
+      })
   }
 }

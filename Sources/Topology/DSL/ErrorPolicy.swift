@@ -135,8 +135,8 @@ public struct FiringPolicies: Hashable, Sendable {
     self.produce = produce
   }
 
-  var traits: [String] {
-    self == FiringPolicies() ? [] : ["firings: process \(process), produce \(produce)"]
+  var parameters: [OperatorParameter] {
+    [.policy("firingProcess", process), .policy("firingProduce", produce)]
   }
 }
 
@@ -178,14 +178,14 @@ public struct SourcePolicies: Hashable, Sendable {
     self.maxAhead = maxAhead
   }
 
-  var traits: [String] {
+  var parameters: [OperatorParameter] {
     [
-      "decode: \(decode)", "process: \(process)", "produce: \(produce)",
-      "conflict: \(conflict?.rawValue ?? "warn, deadLetter of a composed id")",
-      "keyMismatch: \(keyMismatch.rawValue)", "nullKey: \(nullKey.rawValue)",
-      "tombstone: \(tombstone)", "sequenceGap: \(sequenceGap.rawValue)",
-      "sequenceRegression: \(sequenceRegression.rawValue)",
-      "maxAhead: \(maxAhead?.text ?? "off")",
+      .policy("decode", decode), .policy("process", process), .policy("produce", produce),
+      .policy("conflict", conflict?.rawValue ?? "warn, deadLetter of a composed id"),
+      .policy("keyMismatch", keyMismatch), .policy("nullKey", nullKey),
+      .policy("tombstone", tombstone.description), .policy("sequenceGap", sequenceGap),
+      .policy("sequenceRegression", sequenceRegression),
+      OperatorParameter("maxAhead", maxAhead?.text ?? "off"),
     ]
   }
 }

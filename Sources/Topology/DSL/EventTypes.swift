@@ -72,13 +72,14 @@ public struct EventTypes<Document, Event>: Sendable {
     return types
   }
 
-  /// Types with versions, as `ORDER_CREATED v1..2`: for `describe` and lineage.
-  @usableFromInline var signature: String {
+  /// Types by name with the versions that are taken, as `ORDER_CREATED v1 v2`: for `describe` and
+  /// lineage. They are dispatched by name, so the order of declaration says nothing.
+  @usableFromInline var signature: [String] {
     let names = handlers.map { handler in
-      let oldest = (handler.upcasters.keys.min()).map { "v\($0).." } ?? "v"
-      return "\(handler.name) \(oldest)\(handler.version)"
+      let versions = Set(handler.upcasters.keys).union([handler.version]).sorted()
+      return "\(handler.name) \(versions.map { "v\($0)" }.joined(separator: " "))"
     }
-    return (names + (anyHandler == nil ? [] : ["any"])).joined(separator: ", ")
+    return names.sorted() + (anyHandler == nil ? [] : ["any"])
   }
 
   /// What a source needs to know without the types of document and event.

@@ -10,7 +10,7 @@ extension KStream where Key: StoreKey {
   @inlinable
   func attachStateful<Row>(
     _ word: String, named name: String, store: KeyValueDeclaration<Key, Row>,
-    traits: [String] = [], version: Int, at location: String,
+    parameters: [OperatorParameter] = [], version: Int, at location: String,
     _ make:
       @escaping @Sendable (
         String, TaskAssembly, KeyValueStore<Key, Row>, Forward<Key, Change<Row>>?
@@ -24,7 +24,8 @@ extension KStream where Key: StoreKey {
           + "record's own key", at: location)
     }
     let table: KStream<Key, Change<Row>> = attach(
-      word, named: name, version: version, stores: [store.name], traits: traits, at: location,
+      word, named: name, version: version, stores: [store.name], parameters: parameters,
+      at: location,
       toPort: { name, assembly, output in
         make(name, assembly, assembly.store(store), assembly.consumers(of: output))
       })
@@ -47,10 +48,20 @@ public struct KGroupedStream<Key: StoreKey, Value> {
     layout: StoreLayout = .rowNumbers, file: StaticString = #fileID, line: UInt = #line,
     _ add: @escaping @Sendable (inout Row, Value) throws -> Void
   ) -> KTable<Key, Row> {
-    let location = "\(file):\(line)"
+    fold(
+      "aggregate", into: initial, named: name, as: serde, version: version, layout: layout,
+      at: "\(file):\(line)", add)
+  }
+
+  @inlinable
+  func fold<Row: Sendable>(
+    _ word: String, into initial: Row, named name: String, as serde: some Serde<Row>, version: Int,
+    layout: StoreLayout, at location: String,
+    _ add: @escaping @Sendable (inout Row, Value) throws -> Void
+  ) -> KTable<Key, Row> {
     let store = KeyValueDeclaration<Key, Row>(name, serde: serde, layout: layout, at: location)
     return stream.attachStateful(
-      "aggregate", named: name, store: store, version: version, at: location
+      word, named: name, store: store, version: version, at: location
     ) { name, assembly, store, next in
       let context = assembly.context
       return { key, value in
@@ -74,8 +85,9 @@ public struct KGroupedStream<Key: StoreKey, Value> {
     named name: String, layout: StoreLayout = .rowNumbers, file: StaticString = #fileID,
     line: UInt = #line
   ) -> KTable<Key, Int64> {
-    aggregate(
-      into: Int64(0), named: name, as: CountSerde(), layout: layout, file: file, line: line
+    fold(
+      "count", into: Int64(0), named: name, as: CountSerde(), version: 1, layout: layout,
+      at: "\(file):\(line)"
     ) { count, _ in count += 1 }
   }
 

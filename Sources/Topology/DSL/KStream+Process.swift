@@ -107,8 +107,10 @@ extension KStream {
           + "different partitions, and this version has no repartition", at: location)
     }
     return attach(
-      "process", named: name, rekeys: true, version: version, stores: stores, at: location
-    ) { name, assembly, next in
+      "process", named: name, rekeys: true, version: version, stores: stores,
+      parameters: firings.parameters, isStateful: true, at: location
+    ) { name, assembly, output in
+      let next = assembly.output(of: output)
       let processor = make(ProcessorContext(name, assembly, stores: stores, next: next))
       if let onTimer = processor.onTimer {
         assembly.timers.add(

@@ -15,7 +15,7 @@ extension KStream {
   ) {
     sink(
       topic, named: name, eventType: eventType, schemaVersion: schemaVersion,
-      serdes: [key.name, value.name], at: "\(file):\(line)"
+      serdes: (key.name, value.name), at: "\(file):\(line)"
     ) { keyValue, valueValue, keyBytes, valueBytes in
       try key.serialize(keyValue, into: &keyBytes)
       try value.serialize(valueValue, into: &valueBytes)
@@ -32,7 +32,7 @@ extension KStream {
   ) where Value == Row? {
     sink(
       topic, named: name, eventType: eventType, schemaVersion: schemaVersion,
-      serdes: [key.name, value.name], at: "\(file):\(line)"
+      serdes: (key.name, value.name), at: "\(file):\(line)"
     ) { keyValue, row, keyBytes, valueBytes in
       try key.serialize(keyValue, into: &keyBytes)
       guard let row else { return false }
@@ -44,16 +44,20 @@ extension KStream {
   @usableFromInline
   func sink(
     _ topic: String, named name: String?, eventType: String?, schemaVersion: Int,
-    serdes: [String], at location: String,
+    serdes: (key: String, value: String), at location: String,
     _ encode:
       @escaping @Sendable (Key, Value, _ key: inout [UInt8], _ value: inout [UInt8]) throws -> Bool
   ) {
     builder.checkTopic(topic, at: location)
     let input = port
-    let name = builder.operatorName("to", given: name)
+    let name = name ?? builder.sinkName(of: topic)
+    var parameters = [
+      OperatorParameter("key", serdes.key), OperatorParameter("value", serdes.value),
+    ]
+    if let eventType { parameters.append(OperatorParameter("eventType", eventType)) }
+    parameters.append(OperatorParameter("schemaVersion", .number(Int64(schemaVersion))))
     _ = builder.add(
-      .sink(topic: topic), named: name, inputs: [node],
-      traits: serdes + ["schemaVersion \(schemaVersion)"], at: location
+      .sink(topic: topic), named: name, inputs: [node], parameters: parameters, at: location
     ) { assembly in
       let outbox = assembly.outbox
       assembly.attach(to: input) { key, value in

@@ -127,6 +127,7 @@ extension KStream {
       assembly.attach(to: right, next)
     }
     return KStream(
-      builder: builder, port: output, node: id, rekeyedBy: rekeyedBy ?? other.rekeyedBy)
+      builder: builder, port: output, node: OperatorSpec.Input(id),
+      rekeyedBy: rekeyedBy ?? other.rekeyedBy)
   }
 }

@@ -6,12 +6,14 @@
 public struct KStream<Key, Value> {
   @usableFromInline let builder: StreamsBuilder
   @usableFromInline let port: Port<Key, Value>
-  @usableFromInline let node: Int
+  @usableFromInline let node: OperatorSpec.Input
   /// The operator that may have changed the key since the source, if any did.
   @usableFromInline let rekeyedBy: String?
 
   @inlinable
-  init(builder: StreamsBuilder, port: Port<Key, Value>, node: Int, rekeyedBy: String?) {
+  init(
+    builder: StreamsBuilder, port: Port<Key, Value>, node: OperatorSpec.Input, rekeyedBy: String?
+  ) {
     self.builder = builder
     self.port = port
     self.node = node
@@ -25,39 +27,40 @@ public struct KStream<Key, Value> {
   @inlinable
   func attach<NewKey, NewValue>(
     _ word: String, named name: String?, rekeys: Bool = false, version: Int = 1,
-    stores: [String] = [], traits: [String] = [], at location: String,
+    stores: [String] = [], parameters: [OperatorParameter] = [], at location: String,
     _ make:
       @escaping @Sendable (String, TaskAssembly, @escaping Forward<NewKey, NewValue>) ->
       Forward<Key, Value>
   ) -> KStream<NewKey, NewValue> {
     attach(
-      word, named: name, rekeys: rekeys, version: version, stores: stores, traits: traits,
-      at: location,
+      word, named: name, rekeys: rekeys, version: version, stores: stores,
+      parameters: parameters, at: location,
       toPort: { name, assembly, output in
         make(name, assembly, assembly.output(of: output))
       })
   }
 
-  /// As ``attach(_:named:rekeys:version:stores:traits:at:_:)`` for an operator that asks itself
+  /// As ``attach(_:named:rekeys:version:stores:parameters:at:_:)`` for an operator that asks itself
   /// whether its output has consumers.
   @inlinable
   func attach<NewKey, NewValue>(
     _ word: String, named name: String?, rekeys: Bool = false, version: Int = 1,
-    stores: [String] = [], traits: [String] = [], at location: String,
+    stores: [String] = [], parameters: [OperatorParameter] = [], isStateful: Bool = false,
+    at location: String,
     toPort make:
       @escaping @Sendable (String, TaskAssembly, Port<NewKey, NewValue>) -> Forward<Key, Value>
   ) -> KStream<NewKey, NewValue> {
     let (input, output) = (port, Port<NewKey, NewValue>())
     let name = builder.operatorName(word, given: name)
-    let version = version == 1 ? [] : ["version \(version)"]
     let id = builder.add(
-      .processor(word), named: name, inputs: [node], stores: stores, traits: traits + version,
-      at: location
+      .processor(word), named: name, version: version, inputs: [node], stores: stores,
+      parameters: parameters, isStateful: isStateful || !stores.isEmpty, at: location
     ) { assembly in
       assembly.attach(to: input, make(name, assembly, output))
     }
     return KStream<NewKey, NewValue>(
-      builder: builder, port: output, node: id, rekeyedBy: rekeys ? name : rekeyedBy)
+      builder: builder, port: output, node: OperatorSpec.Input(id),
+      rekeyedBy: rekeys ? name : rekeyedBy)
   }
 }
 

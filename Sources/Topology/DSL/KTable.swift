@@ -21,12 +21,12 @@ extension Change: Sendable where Row: Sendable {}
 public struct KTable<Key: StoreKey, Row> {
   @usableFromInline let builder: StreamsBuilder
   @usableFromInline let port: Port<Key, Change<Row>>
-  @usableFromInline let node: Int
+  @usableFromInline let node: OperatorSpec.Input
   @usableFromInline let declaration: KeyValueDeclaration<Key, Row>
 
   @inlinable
   init(
-    builder: StreamsBuilder, port: Port<Key, Change<Row>>, node: Int,
+    builder: StreamsBuilder, port: Port<Key, Change<Row>>, node: OperatorSpec.Input,
     declaration: KeyValueDeclaration<Key, Row>
   ) {
     self.builder = builder
@@ -60,7 +60,8 @@ public struct KTable<Key: StoreKey, Row> {
     named name: String? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> KStream<Key, Row?> {
     changes.attach(
-      "toStream", named: name, traits: ["emit everyUpdate"], at: "\(file):\(line)"
+      "toStream", named: name, parameters: [OperatorParameter("emit", "everyUpdate")],
+      at: "\(file):\(line)"
     ) { _, _, next in
       { key, change in try next(key, change.new) }
     }
@@ -72,7 +73,8 @@ public struct KTable<Key: StoreKey, Row> {
     named name: String? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> KStream<Key, Row?> where Row: Equatable & Sendable {
     changes.attach(
-      "toStream", named: name, traits: ["emit onChange"], at: "\(file):\(line)"
+      "toStream", named: name, parameters: [OperatorParameter("emit", "onChange")],
+      at: "\(file):\(line)"
     ) { _, _, next in
       { key, change in if change.old != change.new { try next(key, change.new) } }
     }

@@ -27,7 +27,9 @@ public struct SequenceCheck<Row>: Sendable {
     self.last = last
   }
 
-  var traits: [String] { ["sequence: \(first.map { "from \($0)" } ?? "checked")"] }
+  var parameters: [OperatorParameter] {
+    [OperatorParameter("sequence", first.map { "from \($0)" } ?? "checked")]
+  }
 }
 
 extension KStream where Key: StoreKey {
@@ -43,20 +45,25 @@ extension KStream where Key: StoreKey {
   ///         return .put(row)
   ///       }
   ///     }
+  ///
+  /// - Parameter missing: what becomes of an update of a row that is not there: it is held until the
+  ///   row is created, unless another policy is given. A view behind an operator that drops records
+  ///   has no default: it would hold what is not meant for it.
   @inlinable
   @discardableResult
   public func project<Row>(
-    named name: String, as serde: some Serde<Row>, missing: MissingRowPolicy,
+    named name: String, as serde: some Serde<Row>, missing: MissingRowPolicy? = nil,
     sequence: SequenceCheck<Row>? = nil, version: Int = 1, layout: StoreLayout = .rowNumbers,
     file: StaticString = #fileID, line: UInt = #line,
     _ handler: @escaping @Sendable (Row?, Value, RecordContext) throws -> ProjectionStep<Row>
   ) -> KTable<Key, Row> {
     let location = "\(file):\(line)"
     let store = KeyValueDeclaration<Key, Row>(name, serde: serde, layout: layout, at: location)
+    let missing = builder.missingRow(missing, of: name, reading: node, at: location)
     return attachStateful(
       "project", named: name, store: store,
-      traits: ProjectionTraits.list(missing: missing, sequence: sequence), version: version,
-      at: location
+      parameters: ProjectionParameters.list(missing: missing, sequence: sequence),
+      version: version, at: location
     ) { name, assembly, store, next in
       let (context, sequences) = (assembly.context, assembly.sequences)
       return { key, value in
@@ -144,11 +151,13 @@ extension KStream where Key: StoreKey {
   }
 }
 
-/// Builds what lineage says of a projection.
+/// What the graph says of a projection.
 @usableFromInline
-enum ProjectionTraits {
+enum ProjectionParameters {
   @usableFromInline
-  static func list<Row>(missing: MissingRowPolicy, sequence: SequenceCheck<Row>?) -> [String] {
-    ["missing row: \(missing.rawValue)"] + (sequence?.traits ?? [])
+  static func list<Row>(
+    missing: MissingRowPolicy, sequence: SequenceCheck<Row>?
+  ) -> [OperatorParameter] {
+    [.policy("missingRow", missing)] + (sequence?.parameters ?? [])
   }
 }

@@ -25,14 +25,14 @@ extension StreamsBuilder {
     let location = "\(file):\(line)"
     let declaration = declareEvents(
       topic, format: format.name, types: types.table, problems: types.problems,
-      signature: types.signature, envelope: envelope, eventTime: eventTime, policies: policies,
+      envelope: envelope, eventTime: eventTime, policies: policies,
       seenIDs: seenIDs, idScope: idScope, compacted: compacted, idle: idle, at: location)
     let output = Port<String, Event>()
     let handlers = types.handlers
     // Apart, so that the common case copies no whole handler.
     let (versions, decoders) = (handlers.map(\.version), handlers.map(\.decode))
     let anyHandler = types.anyHandler
-    let id = addEvents(declaration, signature: types.signature, format: format.name, at: location) {
+    let id = addEvents(declaration, types: types.signature, format: format.name, at: location) {
       assembly in
       let next = assembly.output(of: output)
       let reader = format.makeReader(paths: declaration.paths)
@@ -68,7 +68,7 @@ extension StreamsBuilder {
 
   @usableFromInline
   func declareEvents(
-    _ topic: String, format: String, types: EventTypeTable, problems: [String], signature: String,
+    _ topic: String, format: String, types: EventTypeTable, problems: [String],
     envelope: Envelope, eventTime: EventTime, policies: SourcePolicies, seenIDs: SeenIDRetention,
     idScope: String?, compacted: Bool, idle: Duration, at location: String
   ) -> EventSourceDeclaration {
@@ -78,8 +78,13 @@ extension StreamsBuilder {
     }
     add(
       source: SourceDescription(
-        topic: topic, eventID: envelope.eventID.map(\.description), isCompacted: compacted,
+        topic: topic, idScope: idScope ?? topic, seenIDs: seenIDs, isCompacted: compacted,
         idle: idle), at: location)
+    if envelope.headers.count > HeaderRanges.countMax {
+      report(
+        "the envelope of '\(topic)' reads \(envelope.headers.count) headers; it can read "
+          + "\(HeaderRanges.countMax)", at: location)
+    }
     return EventSourceDeclaration(
       topic: topic, envelope: envelope, eventTime: eventTime, policies: policies,
       seenIDs: seenIDs, idScope: idScope ?? topic, types: types)
@@ -87,22 +92,41 @@ extension StreamsBuilder {
 
   @usableFromInline
   func addEvents(
-    _ declaration: EventSourceDeclaration, signature: String, format: String, at location: String,
+    _ declaration: EventSourceDeclaration, types: [String], format: String, at location: String,
     _ make: @escaping @Sendable (TaskAssembly) -> EventSource
-  ) -> Int {
-    add(
-      .source(topic: declaration.topic), named: operatorName("source", given: nil), inputs: [],
-      traits: [
-        "format: \(format)", "types: \(signature)",
-        "unknown type: \(declaration.types.unknownType.rawValue)",
-        "unknown version: \(declaration.types.unknownVersion.rawValue)",
-        "envelope: \(declaration.envelope.signature)",
-        "event time: \(declaration.eventTime.rawValue)", "seen ids: \(declaration.seenIDs)",
-        "id scope: \(declaration.idScope)",
-      ] + declaration.policies.traits, at: location
+  ) -> OperatorSpec.Input {
+    addSource(
+      declaration.topic,
+      [
+        OperatorParameter("format", format), OperatorParameter("types", .list(types)),
+        .policy("unknownType", declaration.types.unknownType),
+        .policy("unknownVersion", declaration.types.unknownVersion),
+      ] + declaration.envelope.parameters + [
+        OperatorParameter("eventTime", declaration.eventTime.rawValue),
+        OperatorParameter("seenIDs", declaration.seenIDs.text),
+        OperatorParameter("idScope", declaration.idScope),
+      ] + declaration.policies.parameters, at: location
     ) { assembly in
       assembly.sources[declaration.topic] = make(assembly)
     }
+  }
+
+  /// What rows do not depend on comes last.
+  private func addSource(
+    _ topic: String, _ parameters: [OperatorParameter], at location: String,
+    _ assemble: @escaping Topology.Assemble
+  ) -> OperatorSpec.Input {
+    var parameters = parameters
+    if let source = sources.last, source.isCompacted {
+      parameters.append(OperatorParameter("compacted", .flag(true), .incidental))
+    }
+    if let source = sources.last, source.idle > .zero {
+      parameters.append(OperatorParameter("idle", .duration(source.idle), .incidental))
+    }
+    return OperatorSpec.Input(
+      add(
+        .source(topic: topic), named: operatorName("source", given: nil), inputs: [],
+        parameters: parameters, at: location, assemble: assemble))
   }
 
   /// Records of a topic with plain keys and values; their event id is the header `eventId`, else
@@ -149,18 +173,31 @@ extension StreamsBuilder {
       sequenceNumber: [], occurredAt: [], correlationID: [.header("correlationId")])
     add(
       source: SourceDescription(
-        topic: topic, eventID: envelope.eventID.map(\.description), isCompacted: compacted,
-        idle: idle), at: location)
+        topic: topic, idScope: topic, seenIDs: seenIDs, isCompacted: compacted, idle: idle),
+      at: location)
     let output = Port<Key, Value>()
-    let id = add(
-      .source(topic: topic), named: operatorName("source", given: nil), inputs: [],
-      traits: ["key: \(key.name)", "value: \(valueName)", "seen ids: \(seenIDs)"]
-        + policies.traits, at: location
+    let id = addSource(
+      topic,
+      [
+        OperatorParameter("key", key.name), OperatorParameter("value", valueName),
+        OperatorParameter("seenIDs", seenIDs.text),
+      ] + policies.parameters, at: location
     ) { assembly in
       assembly.sources[topic] = RecordSource(
         topic: topic, key: key, value: decode, resolver: EnvelopeResolver(envelope, scope: topic),
         policies: policies, seenIDs: seenIDs, next: assembly.output(of: output))
     }
     return KStream(builder: self, port: output, node: id, rekeyedBy: nil)
+  }
+}
+
+extension SeenIDRetention {
+  /// `forever`, a number of ids, or an age, as `7d`.
+  var text: String {
+    switch self {
+    case .forever: "forever"
+    case .count(let ids): String(ids)
+    case .age(let duration): duration.text
+    }
   }
 }

@@ -9,12 +9,13 @@ import StreamCore
 public final class StreamsBuilder {
   let name: String
   let group: String
-  private(set) var nodes: [TopologyNode] = []
+  private(set) var operators: [OperatorSpec] = []
+  private var assemblies: [Topology.Assemble] = []
   private(set) var problems: [TopologyError.Problem] = []
-  private var storeNodes: [any StoreDeclaration] = []
+  private(set) var declarations: [any StoreDeclaration] = []
   private(set) var sources: [SourceDescription] = []
-  private let deadLetterTopic: String?
-  private let location: String
+  let deadLetterTopic: String?
+  let location: String
 
   /// - Parameters:
   ///   - name: of the topology, in kebab-case; state directory and consumer group bear it.
@@ -36,43 +37,13 @@ public final class StreamsBuilder {
   ///
   /// - Throws: ``TopologyError`` with every problem found.
   public func build() throws(TopologyError) -> Topology {
-    let stores = storeNodes.map(\.description)
-    if sources.isEmpty { report("it reads no topic; declare a source", at: location) }
-    for (name, count) in nodes.map(\.name).counted() where count > 1 {
-      let last = nodes.last { $0.name == name }?.location ?? location
-      report("\(count) operators are named '\(name)'; names are unique", at: last)
-    }
-    for (topic, count) in sources.map(\.topic).counted() where count > 1 {
-      report("topic '\(topic)' is read by \(count) sources; share one stream", at: location)
-    }
-    for node in nodes { checkName(node.name, of: "an operator", at: node.location) }
-    let declared = Set(stores.map(\.name))
-    for node in nodes {
-      for store in node.stores where !declared.contains(store) {
-        report("'\(node.name)' uses store '\(store)', which is not declared", at: node.location)
-      }
-    }
-    let subTopologies = SubTopology.partition(nodes)
-    let inputs = Set(sources.map(\.topic))
-    let outputs = subTopologies.flatMap(\.sinks) + (deadLetterTopic.map { [$0] } ?? [])
-    for topic in outputs.uniqued() where inputs.contains(topic) {
-      report("topic '\(topic)' is read and written: a cycle; write to another topic", at: location)
-    }
-    for sub in subTopologies {
-      let retentions = sub.nodes.flatMap { nodes[$0].traits }.filter { $0.hasPrefix("seen ids:") }
-      if retentions.uniqued().count > 1 {
-        report(
-          "\(list(sub.topics)) are read together and declare different retentions of seen ids; "
-            + "a task keeps one set: declare one", at: location)
-      }
-    }
-    for sub in subTopologies where sub.stores.isEmpty && sub.sinks.isEmpty {
-      report("nothing comes of \(list(sub.topics)): add a view, a store or a sink", at: location)
-    }
+    let subTopologies = SubTopology.partition(operators)
+    validate(subTopologies)
     guard problems.isEmpty else { throw TopologyError(topology: name, problems: problems) }
     return Topology(
-      name: name, group: group, nodes: nodes, subTopologies: subTopologies, stores: stores,
-      sources: sources, deadLetterTopic: deadLetterTopic, declarations: storeNodes)
+      name: name, group: group, operators: operators, subTopologies: subTopologies,
+      stores: declarations.map(\.spec), sources: sources, deadLetterTopic: deadLetterTopic,
+      declarations: declarations, assemblies: assemblies)
   }
 
   // MARK: Declaring
@@ -80,22 +51,35 @@ public final class StreamsBuilder {
   /// Adds an operator and returns its number.
   @usableFromInline
   func add(
-    _ kind: TopologyNode.Kind, named name: String, inputs: [Int], stores: [String] = [],
-    traits: [String] = [], at location: String,
-    assemble: @escaping @Sendable (TaskAssembly) -> Void
+    _ kind: OperatorSpec.Kind, named name: String, version: Int = 1,
+    inputs: [OperatorSpec.Input], stores: [String] = [], parameters: [OperatorParameter] = [],
+    isStateful: Bool = false, at location: String, assemble: @escaping Topology.Assemble
   ) -> Int {
-    let id = nodes.count
-    nodes.append(
-      TopologyNode(
-        id: id, name: name, kind: kind, inputs: inputs, stores: stores, traits: traits,
-        location: location, assemble: assemble))
+    let id = operators.count
+    operators.append(
+      OperatorSpec(
+        id: id, name: name, kind: kind, version: version, parameters: parameters, inputs: inputs,
+        stores: stores, isStateful: isStateful, location: location))
+    assemblies.append(assemble)
     return id
   }
 
   /// The name given, or one of word and number.
   @usableFromInline
   func operatorName(_ word: String, given: String?) -> String {
-    given ?? "\(Self.kebabCase(word))-\(nodes.count)"
+    given ?? "\(Self.kebabCase(word))-\(operators.count)"
+  }
+
+  /// The name of a sink that was given none: after its topic, for the ids of what it sends hang on
+  /// it, and no other operator may change them.
+  func sinkName(of topic: String) -> String {
+    let words = topic.lowercased().split { !($0.isASCII && ($0.isLetter || $0.isNumber)) }
+    let name = (["to"] + words).joined(separator: "-")
+    let taken = Set(operators.map(\.name))
+    guard taken.contains(name) else { return name }
+    var number = 2
+    while taken.contains("\(name)-\(number)") { number += 1 }
+    return "\(name)-\(number)"
   }
 
   private static func kebabCase(_ word: String) -> String {
@@ -113,51 +97,11 @@ public final class StreamsBuilder {
   @usableFromInline
   func add(store: any StoreDeclaration, at location: String) {
     checkName(store.name, of: "a store", at: location)
-    storeNodes.append(store)
+    declarations.append(store)
   }
 
   @usableFromInline
   func report(_ message: String, at location: String) {
     problems.append(TopologyError.Problem(message: message, location: location))
-  }
-
-  /// Names are kebab-case: they become directories, topics and words of a command line.
-  func checkName(_ name: String, of what: String, at location: String) {
-    let valid =
-      !name.isEmpty && name.utf8.count <= 120
-      && name.utf8.allSatisfy {
-        (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d
-      }
-      && name.utf8.first != 0x2d && name.utf8.last != 0x2d
-    if !valid {
-      report(
-        "'\(name)' is no name for \(what): lower-case letters, digits and inner '-'", at: location)
-    }
-  }
-
-  /// Kafka's rule for topic names (`org.apache.kafka.common.internals.Topic`).
-  func checkTopic(_ topic: String, at location: String) {
-    let valid =
-      !topic.isEmpty && topic.utf8.count <= 249 && topic != "." && topic != ".."
-      && topic.utf8.allSatisfy {
-        (0x61...0x7a).contains($0) || (0x41...0x5a).contains($0) || (0x30...0x39).contains($0)
-          || $0 == 0x2d || $0 == 0x2e || $0 == 0x5f
-      }
-    if !valid {
-      report("'\(topic)' is no topic: 1 to 249 of letters, digits, '.', '_' and '-'", at: location)
-    }
-  }
-
-  private func list(_ topics: [String]) -> String {
-    topics.map { "'\($0)'" }.joined(separator: ", ")
-  }
-}
-
-extension Sequence where Element == String {
-  /// Each element with how often it occurs, in order of first appearance.
-  func counted() -> [(String, Int)] {
-    var counts: [String: Int] = [:]
-    for element in self { counts[element, default: 0] += 1 }
-    return uniqued().map { ($0, counts[$0] ?? 0) }
   }
 }

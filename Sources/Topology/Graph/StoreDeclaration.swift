@@ -5,7 +5,7 @@ import StreamCore
 @usableFromInline
 protocol StoreDeclaration: AnyObject, Sendable {
   var name: String { get }
-  var description: StoreDescription { get }
+  var spec: StoreSpec { get }
   /// Opens the store in a task's state, before any operator is assembled.
   func register(in assembly: TaskAssembly) throws
   /// The entries a row has in the store's indexes, without its key.
@@ -54,10 +54,10 @@ public final class KeyValueDeclaration<Key: StoreKey, Row>: StoreDeclaration, @u
   }
 
   @usableFromInline
-  var description: StoreDescription {
-    StoreDescription(
+  var spec: StoreSpec {
+    StoreSpec(
       name: name, keyType: Key.keyTypes.map(\.rawValue).joined(separator: ", "),
-      rowType: serde.name, indexes: indexes.map(\.signature),
+      rowType: serde.name, layout: layout.rawValue, indexes: indexes.map(\.signature),
       isPublished: isPublished)
   }
 
@@ -86,9 +86,10 @@ final class AuditDeclaration: StoreDeclaration {
   init(_ name: String) { self.name = name }
 
   @usableFromInline
-  var description: StoreDescription {
-    StoreDescription(
-      name: name, keyType: "string, integer", rowType: "json", indexes: [], isPublished: true)
+  var spec: StoreSpec {
+    StoreSpec(
+      name: name, keyType: "string, integer", rowType: "json",
+      layout: StoreLayout.rowNumbers.rawValue, indexes: [], isPublished: true)
   }
 
   @usableFromInline

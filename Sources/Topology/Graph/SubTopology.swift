@@ -2,17 +2,31 @@
 public struct SubTopology: Hashable, Sendable {
   /// The first of its inputs as declared, a topic. Directories, ids of dead letters and the journal
   /// topic bear it, so that every state directory agrees, whatever else the topology holds.
-  public var name: String { topics[0] }
-  /// Node ids in order of declaration.
-  public let nodes: [Int]
-  /// Source topics in order of declaration, never empty: the order of inputs in the merge rule.
+  public let name: String
+  /// Numbers of its operators, in order of declaration.
+  public let operators: [Int]
+  /// Source topics in order of declaration: the order of inputs in the merge rule.
   public let topics: [String]
   public let stores: [String]
   public let sinks: [String]
 
-  /// Groups nodes that share an edge or a store.
-  static func partition(_ nodes: [TopologyNode]) -> [SubTopology] {
-    var parent = Array(nodes.indices)
+  init(_ members: [OperatorSpec], named name: String? = nil) {
+    let topics = members.compactMap { member -> String? in
+      if case .source(let topic) = member.kind { topic } else { nil }
+    }
+    // What has no inputs is a source: there is one in whatever hangs together.
+    self.name = name ?? topics[0]
+    self.topics = topics
+    operators = members.map(\.id)
+    stores = members.flatMap(\.stores).uniqued()
+    sinks = members.compactMap { member in
+      if case .sink(let topic) = member.kind { topic } else { nil }
+    }.uniqued()
+  }
+
+  /// Groups operators that share an edge or a store, in order of their first one.
+  static func partition(_ operators: [OperatorSpec]) -> [SubTopology] {
+    var parent = Array(operators.indices)
     func root(_ id: Int) -> Int {
       var id = id
       while parent[id] != id { id = parent[id] }
@@ -23,21 +37,15 @@ public struct SubTopology: Hashable, Sendable {
       parent[high] = low
     }
     var firstUser: [String: Int] = [:]
-    for node in nodes {
-      for input in node.inputs { join(node.id, input) }
-      for store in node.stores {
-        if let user = firstUser[store] { join(node.id, user) } else { firstUser[store] = node.id }
+    for each in operators {
+      for input in each.inputs { join(each.id, input.id) }
+      for store in each.stores {
+        if let user = firstUser[store] { join(each.id, user) } else { firstUser[store] = each.id }
       }
     }
-    let roots = nodes.map { root($0.id) }
-    return nodes.indices.filter { roots[$0] == $0 }.map { first in
-      let members = nodes.filter { roots[$0.id] == first }
-      return SubTopology(
-        nodes: members.map(\.id),
-        topics: members.compactMap { if case .source(let topic) = $0.kind { topic } else { nil } },
-        stores: members.flatMap(\.stores).uniqued(),
-        sinks: members.compactMap { if case .sink(let topic) = $0.kind { topic } else { nil } }
-          .uniqued())
+    let roots = operators.map { root($0.id) }
+    return operators.indices.filter { roots[$0] == $0 }.map { first in
+      SubTopology(operators.filter { roots[$0.id] == first })
     }
   }
 }

@@ -4,31 +4,29 @@ extension Topology {
     var lines = ["Topology: \(name) (group \(group))"]
     for sub in subTopologies {
       lines.append("  Sub-topology: \(sub.name)")
-      for id in sub.nodes {
-        let node = nodes[id]
-        let stores = node.stores.isEmpty ? "" : " (stores: \(list(node.stores)))"
+      for id in sub.operators {
+        let each = operators[id]
+        let stores = each.stores.isEmpty ? "" : " (stores: \(list(each.stores)))"
         let head =
-          switch node.kind {
-          case .source(let topic): "Source: \(node.name) (topic: \(topic))"
-          case .processor(let word): "Processor: \(node.name) (\(word))\(stores)"
-          case .sink(let topic): "Sink: \(node.name) (topic: \(topic))"
+          switch each.kind {
+          case .source(let topic): "Source: \(each.name) (topic: \(topic))"
+          case .processor(let word): "Processor: \(each.name) (\(word))\(stores)"
+          case .sink(let topic): "Sink: \(each.name) (topic: \(topic))"
           }
         lines.append("    \(head)")
-        for trait in node.traits { lines.append("      \(trait)") }
-        if case .source(let topic) = node.kind, let idle = idle(of: topic), idle > .zero {
-          lines.append("      idle: \(idle.text)")
+        if each.version != 1 { lines.append("      version: \(each.version)") }
+        for parameter in each.parameters {
+          lines.append("      \(parameter.name): \(parameter.text)")
         }
-        if case .sink = node.kind {} else { lines.append("      --> \(list(consumers(of: id)))") }
-        if case .source = node.kind {
-        } else {
-          lines.append("      <-- \(list(node.inputs.map { nodes[$0].name }))")
-        }
+        if case .sink = each.kind {} else { lines.append("      --> \(list(consumers(of: id)))") }
+        if case .source = each.kind {} else { lines.append("      <-- \(list(inputs(of: each)))") }
       }
     }
     if !stores.isEmpty { lines.append("  Stores:") }
     for store in stores {
       let kind = store.isPublished ? "View" : "Store"
       lines.append("    \(kind): \(store.name) (\(store.keyType) -> \(store.rowType))")
+      lines.append("      layout: \(store.layout)")
       for index in store.indexes { lines.append("      index \(index)") }
     }
     if !outputTopics.isEmpty {
@@ -43,30 +41,40 @@ extension Topology {
     var lines = ["flowchart LR"]
     for (number, sub) in subTopologies.enumerated() {
       lines.append("  subgraph sub\(number)[\"sub-topology \(sub.name)\"]")
-      for id in sub.nodes {
+      for id in sub.operators {
         let (open, close) =
-          switch nodes[id].kind {
+          switch operators[id].kind {
           case .source, .sink: ("([", "])")
           case .processor: ("[", "]")
           }
-        lines.append("    n\(id)\(open)\"\(nodes[id].name)\"\(close)")
+        lines.append("    n\(id)\(open)\"\(operators[id].name)\"\(close)")
       }
       lines.append("  end")
     }
-    for node in nodes {
-      for input in node.inputs { lines.append("  n\(input) --> n\(node.id)") }
-      for store in node.stores { lines.append("  n\(node.id) --- s_\(store)[(\"\(store)\")]") }
+    for (number, store) in stores.enumerated() {
+      lines.append("  s\(number)[(\"\(store.name)\")]")
+    }
+    for each in operators {
+      for input in each.inputs {
+        let branch = input.branch.map { " -- \"\($0)\"" } ?? ""
+        lines.append("  n\(input.id)\(branch) --> n\(each.id)")
+      }
+      for (number, store) in stores.enumerated() where each.stores.contains(store.name) {
+        lines.append("  n\(each.id) --- s\(number)")
+      }
     }
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// The declared idle time of a source; `nil` for a topic that none reads.
-  package func idle(of topic: String) -> Duration? {
-    sources.first { $0.topic == topic }?.idle
+  /// Names of the operators that an operator reads, with the branch of a split as `by-size/large`.
+  func inputs(of each: OperatorSpec) -> [String] {
+    each.inputs.map { input in
+      operators[input.id].name + (input.branch.map { "/\($0)" } ?? "")
+    }
   }
 
   private func consumers(of id: Int) -> [String] {
-    nodes.filter { $0.inputs.contains(id) }.map(\.name)
+    operators.filter { $0.inputs.contains { $0.id == id } }.map(\.name)
   }
 
   private func list(_ names: [String]) -> String {

@@ -4,30 +4,27 @@ import StreamCore
 /// A validated graph of operators: what `StreamsBuilder.build()` returns, a task instantiates and
 /// the command line names.
 public struct Topology: Sendable {
+  /// Wires one task's instance of an operator; called after all its consumers'.
+  @usableFromInline
+  typealias Assemble = @Sendable (TaskAssembly) -> Void
+
   public let name: String
   /// The consumer group under which applied offsets are told to others.
   public let group: String
-  public let nodes: [TopologyNode]
+  public let operators: [OperatorSpec]
   public let subTopologies: [SubTopology]
-  /// Stores by name, in order of declaration.
-  public let stores: [StoreDescription]
+  /// In order of declaration.
+  public let stores: [StoreSpec]
   public let sources: [SourceDescription]
   /// Where dead letters are published besides their store; `nil` keeps them in the store alone.
   public let deadLetterTopic: String?
   let declarations: [any StoreDeclaration]
+  /// By the numbers of ``operators``.
+  let assemblies: [Assemble]
 
-  /// Lineage of a store: it and all operators above it, one a line, nearest to the source first.
-  ///
-  /// State of another lineage is refused at start, with the lines that differ.
-  public func lineage(ofStore name: String) -> String {
-    var above: Set<Int> = []
-    var pending = nodes.filter { $0.stores.contains(name) }.map(\.id)
-    while let id = pending.popLast() {
-      if above.insert(id).inserted { pending += nodes[id].inputs }
-    }
-    let lines = above.sorted().map { "\(nodes[$0].name): \(nodes[$0].signature)" }
-    let store = stores.first { $0.name == name }.map { ["store \($0.name): \($0.signature)"] } ?? []
-    return (lines + store).joined(separator: "\n")
+  /// Wires the operators of a task, consumers before producers.
+  func assemble(_ sub: SubTopology, in assembly: TaskAssembly) {
+    for id in sub.operators.reversed() { assemblies[id](assembly) }
   }
 
   /// What the state of a task must say of itself.
@@ -44,27 +41,20 @@ public struct Topology: Sendable {
   public var outputTopics: [String] {
     (subTopologies.flatMap(\.sinks) + (deadLetterTopic.map { [$0] } ?? [])).uniqued()
   }
-}
 
-/// What the graph knows of a store.
-public struct StoreDescription: Hashable, Sendable {
-  public let name: String
-  public let keyType: String
-  public let rowType: String
-  public let indexes: [String]
-  /// Whether it is a view, open to queries.
-  public let isPublished: Bool
-
-  var signature: String {
-    ([keyType, rowType] + indexes.map { "index \($0)" }).joined(separator: ", ")
+  /// The declared idle time of a source; `nil` for a topic that none reads.
+  package func idle(of topic: String) -> Duration? {
+    sources.first { $0.topic == topic }?.idle
   }
 }
 
 /// What the graph knows of a source topic.
 public struct SourceDescription: Hashable, Sendable {
   public let topic: String
-  /// How each record's event id is found, first rule that yields a value first.
-  public let eventID: [String]
+  /// Sources of one scope know each other's event ids; the topic, unless one was declared.
+  public let idScope: String
+  /// How long event ids are remembered.
+  public let seenIDs: SeenIDRetention
   /// Whether the topic is declared to be compacted, so that missing records are no loss.
   public let isCompacted: Bool
   /// How long a task waits at the topic's end for a record before it goes on with other topics.

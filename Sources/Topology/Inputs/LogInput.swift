@@ -43,6 +43,9 @@ final class LogInput: InputPort {
     let valueHash: UInt64
   }
 
+  /// Whether a commit of this state has its position. One that has not, of a state that has
+  /// committed, was added: nothing but sinks can hang on it.
+  let isKnown: Bool
   private let words: Words
   /// Where a fresh state began: what a verification replays from.
   private(set) var start: Offset = 0
@@ -64,6 +67,7 @@ final class LogInput: InputPort {
     self.idle = idle
     self.clock = clock
     self.words = words
+    isKnown = words.value(named: "position/\(topicPartition)") != nil
     func slot(_ name: String, _ initial: Int64) throws(StoreError) -> Int {
       words.register("\(name)/\(topicPartition)", initial: initial)
     }

@@ -21,6 +21,8 @@ package struct RunOptions: Sendable {
   package var replay: [TaskName: FollowedJournal] = [:]
   /// Goes on although records that the state needs are gone; the state remembers that it lacks them.
   package var allowTruncated = false
+  /// Stores that tasks do without, though the topology has them.
+  package var waiting: [TaskName: Set<String>] = [:]
   package var storeOptions = Environment.Options()
   /// When the owner takes snapshots; `nil` for never.
   package var snapshots: SnapshotPolicy?
@@ -56,10 +58,13 @@ package final class GenerationRun {
 
   /// Opens the tasks and compares their positions with the log.
   ///
-  /// - Throws: ``StreamCore/LogError``, ``StateStore/StoreError`` or ``TaskError``; nothing was
-  ///   changed.
+  /// - Throws: ``StreamCore/LogError``, ``StateStore/StoreError`` or ``TaskError``; no record was
+  ///   taken.
   package func open() throws {
+    let held = try HeldTask.all(of: generation, in: directory)
+    try topology.checkPlaces(of: held, directory: directory.path)
     for sub in topology.subTopologies {
+      let beginsAtEnds = topology.beginsAtEnds(sub, beside: held)
       let count = try partitionCount(of: sub)
       let wanted = options.partitions ?? Array(0..<count)
       for partition in wanted {
@@ -68,7 +73,7 @@ package final class GenerationRun {
             .partitionMissing,
             "there is no partition \(partition) of '\(sub.topics[0])', which has \(count)")
         }
-        try openTask(sub, partition, of: count)
+        try openTask(sub, partition, of: count, beginsAtEnds)
       }
     }
   }
@@ -93,30 +98,58 @@ package final class GenerationRun {
     return count
   }
 
-  private func openTask(_ sub: SubTopology, _ partition: Int, of count: Int) throws {
+  /// - Parameter beginsAtEnds: whether inputs that it knows no position of begin at their ends.
+  private func openTask(
+    _ sub: SubTopology, _ partition: Int, of count: Int, _ beginsAtEnds: Bool
+  ) throws {
     let name = TaskName(subTopology: sub.name, partition: partition)
+    let sub = topology.runnable(sub, without: options.waiting[name] ?? [])
     let path = directory.task(generation, name)
     try DurableFile.makeDirectory(path)
     let state = try TaskState.open(
       directory: path,
       identity: topology.identity(sub, partition: partition, of: count, generation: generation),
       options: options.storeOptions)
+    let hasCommitted = state.words.value(named: "commits") ?? 0 > 0
+    try openTask(
+      topology.runnable(sub, without: state.identity.waiting), name, state,
+      beginsAtEnds || hasCommitted)
+  }
+
+  private func openTask(
+    _ sub: SubTopology, _ name: TaskName, _ state: TaskState, _ beginsAtEnds: Bool
+  ) throws {
+    for store in state.identity.waiting.sorted() {
+      report(
+        "task \(name) has no store '\(store)': it was added, and what hangs on it waits for a "
+          + "rebuild (`projector rewind \(topology.name) --to earliest`)")
+    }
+    guard !sub.topics.isEmpty else { return }
     let shared = shared
     let task = try StreamTask(
-      topology, sub, partition: partition, state: state,
-      replay: options.replay[name], clock: clock,
-      retryWait: { shared.sleep($0) }, log: report)
-    for input in task.inputs { try prepare(input, of: task) }
+      topology, sub, partition: name.partition, state: state, replay: options.replay[name],
+      clock: clock, retryWait: { shared.sleep($0) }, log: report)
+    for input in task.inputs { try prepare(input, of: task, beginsAtEnds) }
+    // Where an added input began is known from now on, whatever becomes of this start.
+    if beginsAtEnds, task.inputs.contains(where: { !$0.isKnown }) {
+      task.markDirty()
+      try task.commit()
+    }
     tasks.append(task)
   }
 
   /// Sets where an input begins and ends, and compares its position with the log.
-  private func prepare(_ input: LogInput, of task: StreamTask) throws {
+  private func prepare(
+    _ input: LogInput, of task: StreamTask, _ beginsAtEnds: Bool
+  ) throws {
     let offsets = try log.offsets(of: input.topicPartition)
     input.limit = options.limitsByPartition[input.topicPartition]
     if input.last == nil, input.position == 0 {
-      input.begin(at: options.start[input.topicPartition] ?? offsets.lowerBound)
-      if offsets.lowerBound > 0 {
+      let isAdded = beginsAtEnds && !input.isKnown
+      input.begin(
+        at: options.start[input.topicPartition]
+          ?? (isAdded ? offsets.upperBound : offsets.lowerBound))
+      if offsets.lowerBound > 0, !isAdded {
         report(
           "\(input.topicPartition) begins at offset \(offsets.lowerBound): what the log removed "
             + "before is not in the views")

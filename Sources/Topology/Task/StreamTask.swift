@@ -62,7 +62,7 @@ package final class StreamTask {
       topics: (subTopology.sinks + (topology.deadLetterTopic.map { [$0] } ?? [])).uniqued())
     timers = try TaskTimers(
       state.timers, words: state.words,
-      order: subTopology.nodes.map { topology.nodes[$0].name })
+      order: subTopology.operators.map { topology.operators[$0].name })
     sequences = SequenceNumbers(
       state.sequences, context, views: topology.sequenceViews(subTopology))
     let assembly = TaskAssembly(
@@ -71,7 +71,7 @@ package final class StreamTask {
     for declaration in topology.declarations where subTopology.stores.contains(declaration.name) {
       try declaration.register(in: assembly)
     }
-    for id in subTopology.nodes.reversed() { topology.nodes[id].assemble(assembly) }
+    topology.assemble(subTopology, in: assembly)
     interval = TaskInterval(state, counters)
     inputs = try subTopology.topics.enumerated().map { order, topic in
       guard let source = assembly.sources[topic] else {

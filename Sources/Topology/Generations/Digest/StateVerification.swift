@@ -75,6 +75,7 @@ package struct StateVerification {
       let progress = TaskProgress(words: try copy.read { try $0.words() })
       options.limitsByPartition.merge(progress.positions) { $1 }
       options.start.merge(progress.starts) { $1 }
+      options.waiting[TaskName(copy.identity)] = copy.identity.waiting
       options.replay[TaskName(copy.identity)] = FollowedJournal(
         try copy.read { try $0.journal() }, units: progress.units)
     }

@@ -137,19 +137,20 @@ extension Topology {
   /// How many views check the sequence numbers of each source's events.
   func sequenceViews(_ sub: SubTopology) -> [String: Int] {
     var views: [String: Int] = [:]
-    for id in sub.nodes where nodes[id].traits.contains(where: { $0.hasPrefix("sequence") }) {
+    for id in sub.operators
+    where operators[id].parameters.contains(where: { $0.name == "sequence" }) {
       for topic in topics(above: id) { views[topic, default: 0] += 1 }
     }
     return views
   }
 
-  /// Topics whose records reach a node.
-  private func topics(above node: Int) -> Set<String> {
-    var (topics, pending, seen): (Set<String>, [Int], Set<Int>) = ([], [node], [])
+  /// Topics whose records reach an operator.
+  private func topics(above operatorID: Int) -> Set<String> {
+    var (topics, pending, seen): (Set<String>, [Int], Set<Int>) = ([], [operatorID], [])
     while let id = pending.popLast() {
       guard seen.insert(id).inserted else { continue }
-      if case .source(let topic) = nodes[id].kind { topics.insert(topic) }
-      pending += nodes[id].inputs
+      if case .source(let topic) = operators[id].kind { topics.insert(topic) }
+      pending += operators[id].inputs.map(\.id)
     }
     return topics
   }
