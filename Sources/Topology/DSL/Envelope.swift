@@ -126,12 +126,4 @@ public struct Envelope: Hashable, Sendable {
     return [OperatorParameter("payload", payload)]
       + fields.map { OperatorParameter($0.name, .list($0.rules.map(\.description))) }
   }
-
-  /// Names of all headers it reads.
-  var headers: Set<String> {
-    Set(
-      fields.flatMap(\.rules).compactMap { rule in
-        if case .header(let name) = rule.place { name } else { nil }
-      })
-  }
 }

@@ -80,11 +80,6 @@ extension StreamsBuilder {
       source: SourceDescription(
         topic: topic, idScope: idScope ?? topic, seenIDs: seenIDs, isCompacted: compacted,
         idle: idle), at: location)
-    if envelope.headers.count > HeaderRanges.countMax {
-      report(
-        "the envelope of '\(topic)' reads \(envelope.headers.count) headers; it can read "
-          + "\(HeaderRanges.countMax)", at: location)
-    }
     return EventSourceDeclaration(
       topic: topic, envelope: envelope, eventTime: eventTime, policies: policies,
       seenIDs: seenIDs, idScope: idScope ?? topic, types: types)

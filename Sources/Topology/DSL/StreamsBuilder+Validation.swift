@@ -104,14 +104,6 @@ extension StreamsBuilder {
             + "retentions of seen ids; a scope has one: declare one", at: location)
       }
     }
-    for sub in subTopologies {
-      let read = sources.filter { sub.topics.contains($0.topic) }
-      if read.map(\.seenIDs).uniqued().count > 1, read.map(\.idScope).uniqued().count > 1 {
-        report(
-          "\(list(sub.topics)) are read together and declare different retentions of seen ids; "
-            + "a task keeps one set: declare one", at: location)
-      }
-    }
   }
 
   /// Names are kebab-case: they become directories, topics and words of a command line.
