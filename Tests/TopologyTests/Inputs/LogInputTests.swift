@@ -102,12 +102,15 @@ struct LogInputTests {
   @Test("reading resumes with a comparison of the last record", arguments: resumed)
   func resume(with case: Resumed) throws {
     let site = try Site()
-    var task = try site.task()
     defer { site.engine?.close() }
-    try task.offer(Self.batch([0, 1, 2, 3, 4, 5], next: 8))
-    _ = try task.process(limit: 100)
-    try task.commit()
-    task = try site.task()
+    do {
+      // Its state is closed with the last reference to it.
+      let first = try site.task()
+      try first.offer(Self.batch([0, 1, 2, 3, 4, 5], next: 8))
+      _ = try first.process(limit: 100)
+      try first.commit()
+    }
+    let task = try site.task()
     guard let unverified = `case`.unverified else {
       let error = #expect(throws: TaskError.self) { try task.offer(`case`.batch) }
       #expect(error?.code == .diverged)
