@@ -4,6 +4,10 @@ extension JSONWriter {
   /// Writes any `Encodable`, members in the order in which it encodes them; decimals and times
   /// exactly.
   ///
+  /// Dictionaries and sets are written in the order of their bytes, wherever they are encoded as
+  /// values: their own order is another in each process. (A type that hands its own encoder to
+  /// one, or walks one itself, answers for the order.)
+  ///
   /// It is written as it is encoded, without a tree in between; so a nested container has to be
   /// filled before its parent goes on, as synthesized and usual code does.
   ///
@@ -18,7 +22,7 @@ extension JSONWriter {
 }
 
 /// The writer that all containers of one encoding share, and what is open in it.
-private final class EncodingSink {
+final class EncodingSink {
   var writer = JSONWriter()
   /// Brackets not yet closed, outermost first.
   var open: [(isObject: Bool, id: Int)] = []
@@ -283,35 +287,4 @@ private struct SingleSink: SingleValueEncodingContainer {
   mutating func encode(_ value: UInt32) throws { sink.single { $0.integer(value) } }
   mutating func encode(_ value: UInt64) throws { sink.single { $0.integer(value) } }
   mutating func encode<T: Encodable>(_ value: T) throws { try sink.encode(value) }
-}
-
-/// Collections whose own order is another in each process: what is stored must not depend on it.
-private protocol UnorderedEncodable {
-  func encodeInOrder(to sink: EncodingSink) throws
-}
-
-/// Members in the order of their names.
-extension Dictionary: UnorderedEncodable where Key == String, Value: Encodable {
-  fileprivate func encodeInOrder(to sink: EncodingSink) throws {
-    var container = KeyedSink<JSONCodingKey>(sink: sink, id: sink.begin(isObject: true))
-    for (name, value) in sorted(by: { $0.key < $1.key }) {
-      try container.encode(value, forKey: JSONCodingKey(stringValue: name))
-    }
-  }
-}
-
-/// Elements in the order of their JSON's bytes.
-extension Set: UnorderedEncodable where Element: Encodable {
-  fileprivate func encodeInOrder(to sink: EncodingSink) throws {
-    let elements = try map { element in
-      var writer = JSONWriter()
-      try writer.value(codable: element)
-      return writer.finish()
-    }
-    let id = sink.begin(isObject: false)
-    for element in elements.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-      try sink.enter(id)
-      unsafe sink.writer.value(json: element.span.bytes)
-    }
-  }
 }

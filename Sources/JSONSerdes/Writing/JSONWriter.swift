@@ -64,6 +64,13 @@ public struct JSONWriter: ~Copyable {
   /// As ``name(_:)`` for a name known only at run time.
   public mutating func name(dynamic name: String) { text(name, 0x3A) }
 
+  /// As ``name(_:)`` for a name that is a JSON string already.
+  mutating func name(json: RawSpan) {
+    value(json: json)
+    // In place of the comma that each value has behind it.
+    unsafe next[-1] = 0x3A
+  }
+
   /// A name and its value.
   @inlinable
   @inline(__always)
@@ -324,12 +331,12 @@ extension Array: JSONEncodable where Element: JSONEncodable {
     writer.endArray()
   }
 }
-/// Members in the order of their names: a dictionary's own order is another in each process.
+/// Members in the order of their names' bytes: a dictionary's own order is another in each process.
 extension Dictionary: JSONEncodable where Key == String, Value: JSONEncodable {
   @inlinable public static var everyValueHasJSON: Bool { Value.everyValueHasJSON }
   @inlinable public func encode(to writer: inout JSONWriter) {
     writer.beginObject()
-    for (name, value) in self.sorted(by: { $0.key < $1.key }) {
+    for (name, value) in self.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
       writer.name(dynamic: name)
       value.encode(to: &writer)
     }
