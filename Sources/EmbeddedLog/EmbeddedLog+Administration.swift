@@ -52,7 +52,7 @@ extension EmbeddedLog: TopicAdministration {
   /// meanwhile leaves the rest to the next one that opens the log.
   public func deleteTopic(_ name: String) throws(LogError) {
     try logErrors {
-      try perform { [self] transaction in
+      try perform(.everything) { [self] transaction in
         guard try storedTopic(transaction, name) != nil else {
           throw Topic.missing(name, in: url)
         }
@@ -143,6 +143,8 @@ extension EmbeddedLog: TopicAdministration {
     private let place: TopicPartition
     private(set) var isMore = false
     var bytes: Int { 0 }
+    // Rare, and readers that it leaves behind shall hear of it.
+    var change: WakeFile.Change { .everything }
 
     init(_ log: EmbeddedLog, _ place: TopicPartition) {
       self.log = log
@@ -165,22 +167,28 @@ extension EmbeddedLog: TopicAdministration {
   }
 
   /// Runs a check and a write as a request of their own.
+  ///
+  /// - Parameter change: what it changes for readers.
   func perform(
+    _ change: WakeFile.Change = .nothing,
     check: @escaping (Transaction) throws -> Void,
     write: @escaping (Transaction) throws -> Void
   ) throws(LogError) {
-    try logErrors { try commits.perform(SmallRequest(check, write)) }
+    try logErrors { try commits.perform(SmallRequest(change, check, write)) }
   }
 
   private final class SmallRequest: WriteRequest {
     private let checking: (Transaction) throws -> Void
     private let writing: (Transaction) throws -> Void
     let bytes = 0
+    let change: WakeFile.Change
 
     init(
+      _ change: WakeFile.Change,
       _ checking: @escaping (Transaction) throws -> Void,
       _ writing: @escaping (Transaction) throws -> Void
     ) {
+      self.change = change
       self.checking = checking
       self.writing = writing
     }

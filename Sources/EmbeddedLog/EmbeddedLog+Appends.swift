@@ -10,7 +10,10 @@ extension EmbeddedLog {
   ) throws -> [AppendResult] {
     try perform(records.count, keyless, condition, consequence) { append, topic in
       let topic = try topic(name)
-      for record in records { try append.add(record, to: topic) }
+      for record in records {
+        try append.add(record, to: topic)
+        try append.checkSize(records)
+      }
     }
   }
 
@@ -24,6 +27,7 @@ extension EmbeddedLog {
       for (name, record) in records {
         let topic = try last?.name == name ? last ?? topic(name) : topic(name)
         try append.add(record, to: topic)
+        try append.checkSize(records.lazy.map { $0.record })
         last = topic
       }
     }

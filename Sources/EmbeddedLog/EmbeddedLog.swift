@@ -31,17 +31,22 @@ public final class EmbeddedLog: RecordLog {
   /// - Throws: ``LogError``: `.unreachable` where there is none and `create` is false, or it cannot
   ///   be written; `.corrupt` for a damaged one, one of a newer format, or something else's files.
   public static func open(_ url: String, create: Bool) throws(LogError) -> EmbeddedLog {
-    try open(url, create: create, mapSize: 16 << 30, clock: LogClock())
+    try open(url, create: create, mapSize: 16 << 30)
   }
 
-  /// - Parameter mapSize: bytes of address space to begin with; doubled when it is full.
+  /// - Parameters:
+  ///   - mapSize: bytes of address space to begin with; doubled when it is full.
+  ///   - patience: how long another process may take to open it.
   package static func open(
-    _ url: String, create: Bool, mapSize: Int = 16 << 30, clock: any WallClock = LogClock()
+    _ url: String, create: Bool, mapSize: Int = 16 << 30, clock: any WallClock = LogClock(),
+    patience: Duration = FileLock.patience
   ) throws(LogError) -> EmbeddedLog {
-    try logErrors { try EmbeddedLog(url, create, mapSize, clock) }
+    let options = Environment.Options(
+      mapSize: mapSize, create: create, syncsMeta: true, readsInOrder: true, openTimeout: patience)
+    return try logErrors { try EmbeddedLog(url, options, clock) }
   }
 
-  private init(_ url: String, _ create: Bool, _ mapSize: Int, _ clock: any WallClock) throws {
+  private init(_ url: String, _ options: Environment.Options, _ clock: any WallClock) throws {
     self.clock = clock
     let directory = String(url.hasPrefix("local:") ? url.dropFirst("local:".count) : url[...])
     guard !directory.isEmpty, !directory.utf8.contains(0) else {
@@ -49,17 +54,15 @@ public final class EmbeddedLog: RecordLog {
     }
     self.directory = directory
     self.url = "local:\(directory)"
-    let exists = try DataFile(directory).check()
-    guard exists || create else {
+    let exists = try DataFile(directory, patience: options.openTimeout).check()
+    guard exists || options.create else {
       throw LogError(
         .unreachable, "there is no log in \(directory); name another directory or create it")
     }
-    environment = try Environment.open(
-      directory,
-      Environment.Options(mapSize: mapSize, create: create, syncsMeta: true, readsInOrder: true))
-    tables = try LogTables(environment, create: create)
+    environment = try Environment.open(directory, options)
+    tables = try LogTables(environment, create: options.create)
     wake = try WakeFile(directory)
-    commits = GroupCommit(environment) { [wake] in wake.advance() }
+    commits = GroupCommit(environment) { [wake] in wake.announce($0) }
     try environment.clearStaleReaders()
     try checkEnds()
     try removeDoomed()
@@ -158,6 +161,38 @@ public final class EmbeddedLog: RecordLog {
       let topic = try resolve(transaction.operations, topicPartition)
       let state = try state(transaction.operations, topic, topicPartition.partition)
       return state.start..<state.end
+    }
+  }
+
+  /// One transaction for all.
+  public func offsets(
+    of topicPartitions: [TopicPartition]
+  ) throws(LogError) -> [TopicPartition: Range<Offset>] {
+    try logErrors {
+      let transaction = try ReadTransaction(environment)
+      var topics: [String: Topic] = [:]
+      var offsets: [TopicPartition: Range<Offset>] = [:]
+      for place in topicPartitions {
+        let topic = try topics[place.topic] ?? resolve(transaction.operations, place)
+        topics[place.topic] = topic
+        guard 0..<topic.partitions ~= place.partition else { throw topic.missing(place.partition) }
+        let state = try state(transaction.operations, topic, place.partition)
+        offsets[place] = state.start..<state.end
+      }
+      return offsets
+    }
+  }
+
+  public func topics(
+    named names: some Collection<String>
+  ) throws(LogError) -> [String: TopicDescription] {
+    try logErrors {
+      let transaction = try ReadTransaction(environment)
+      var found: [String: TopicDescription] = [:]
+      for name in names {
+        found[name] = try storedTopic(transaction.operations, name)?.description
+      }
+      return found
     }
   }
 

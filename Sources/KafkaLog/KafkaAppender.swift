@@ -25,11 +25,25 @@ final class KafkaAppender: RecordAppender {
     guard !records.isEmpty else { return [] }
     let producer = try currentProducer()
     try check(records, topic, producer)
+    var results: [AppendResult] = []
+    results.reserveCapacity(records.count)
+    for part in records.parts(ofBytes: Self.partBytes) {
+      results += try append(records[part], to: topic, producer)
+    }
+    return results
+  }
+
+  /// What librdkafka is given before its deliveries are awaited: it copies all of it.
+  private static let partBytes = 32 << 20
+
+  private func append(
+    _ records: ArraySlice<ProducerRecord>, to topic: String, _ producer: Producer
+  ) throws(LogError) -> [AppendResult] {
     let deliveries = Deliveries(count: records.count)
     var refused: LogError?
     do throws(LogError) {
       for (index, record) in records.enumerated() {
-        try producer.send(record, to: topic, deliveries, index)
+        try producer.send(record, to: topic, deliveries, index) { hasRunOutOfPatience }
       }
     } catch {
       refused = error
@@ -49,10 +63,13 @@ final class KafkaAppender: RecordAppender {
 
   private func wait(for deliveries: Deliveries, _ producer: Producer) {
     while !deliveries.wait(atMost: .milliseconds(100)) {
-      guard let limit = state.withLock({ $0.patienceEnds }), .now >= limit else { continue }
       // Each record given up gets its report.
-      producer.giveUp()
+      if hasRunOutOfPatience { producer.giveUp() }
     }
+  }
+
+  private var hasRunOutOfPatience: Bool {
+    state.withLock { $0.patienceEnds }.map { .now >= $0 } ?? false
   }
 
   func hurry() {

@@ -48,6 +48,15 @@ public final class KafkaLog: RecordLog {
     return describe(cluster).first
   }
 
+  public func topics(
+    named names: some Collection<String>
+  ) throws(LogError) -> [String: TopicDescription] {
+    let names = Set(names)
+    var cluster = try control.cluster()
+    cluster.partitions = cluster.partitions.filter { names.contains($0.key) }
+    return Dictionary(uniqueKeysWithValues: describe(cluster).map { ($0.name, $0) })
+  }
+
   private func describe(_ cluster: KafkaClient.Cluster) -> [TopicDescription] {
     let counts = cluster.partitions
     guard !counts.isEmpty else { return [] }
@@ -76,11 +85,22 @@ public final class KafkaLog: RecordLog {
   }
 
   public func offsets(of topicPartition: TopicPartition) throws(LogError) -> Range<Offset> {
-    try check([topicPartition])
-    let first = try control.offset(of: topicPartition, KafkaClient.first)
-    let end = try control.offset(of: topicPartition, KafkaClient.end)
-    // Retention may have moved the start on between the two answers.
-    return min(first, end)..<end
+    try offsets(of: [topicPartition])[topicPartition] ?? 0..<0
+  }
+
+  /// Two requests to each of the leaders.
+  public func offsets(
+    of topicPartitions: [TopicPartition]
+  ) throws(LogError) -> [TopicPartition: Range<Offset>] {
+    try check(topicPartitions)
+    let starts = try control.offsets(of: topicPartitions, KafkaClient.first)
+    let ends = try control.offsets(of: topicPartitions, KafkaClient.end)
+    var offsets: [TopicPartition: Range<Offset>] = [:]
+    for (partition, end) in ends {
+      // Retention may have moved the start on between the two answers.
+      offsets[partition] = min(starts[partition] ?? end, end)..<end
+    }
+    return offsets
   }
 
   public func offset(of topicPartition: TopicPartition, at time: Timestamp) throws(LogError)

@@ -87,18 +87,49 @@ struct KafkaSettings: Sendable {
       .invalid, "Kafka option '\(name)' \(allowed): \(rule.reason); remove it")
   }
 
-  /// Properties of a consumer, later ones overriding earlier ones. `group` is `nil` for readers:
-  /// librdkafka's manual assignment needs some group's name, though nothing is committed to it.
-  func consumer(group: String? = nil) -> [(name: String, value: String)] {
+  /// How soon a broker that returned is met again: left to itself librdkafka tries less and less
+  /// often, up to every 10 s.
+  private var reconnecting: [(name: String, value: String)] {
+    // A first pause of the user's own may be beyond our longest.
+    if passed["reconnect.backoff.ms"] != nil { return [] }
+    return [("reconnect.backoff.ms", "50"), ("reconnect.backoff.max.ms", "400")]
+  }
+
+  /// What a reader may keep that it fetched ahead.
+  ///
+  /// Librdkafka stops fetching when its queue holds so much, and a fetch is no larger than that
+  /// (`fetch.max.bytes` follows it); as much again is what it fetches meanwhile. The other half is
+  /// the reader's own, for what has left that queue.
+  private static func fetching(_ bytesMax: Int) -> [(name: String, value: String)] {
+    let queued = max(bytesMax / 4, 1 << 20)
+    return [
+      ("queued.max.messages.kbytes", "\(min(queued >> 10, 2_097_151))"),
+      // What librdkafka keeps beside a small message is more than the message.
+      ("queued.min.messages", "\(min(max(queued / PartitionInbox.messageBytes, 100), 100_000))"),
+      // What is thrown away when a partition is paused is up to one such answer.
+      ("max.partition.fetch.bytes", "\(min(max(queued / 4, 64 << 10), 512 << 10))"),
+    ]
+  }
+
+  /// Properties of a consumer, later ones overriding earlier ones.
+  ///
+  /// - Parameters:
+  ///   - group: `nil` for readers: librdkafka's manual assignment needs some group's name, though
+  ///     nothing is committed to it.
+  ///   - fetchedBytesMax: about how much a reader may keep of what it fetched ahead.
+  func consumer(
+    group: String? = nil, fetchedBytesMax: Int = ReaderOptions().fetchedBytesMax
+  ) -> [(name: String, value: String)] {
     var properties = [
       ("client.id", "projector"), ("group.id", "projector"), ("check.crcs", "true"),
       // The end of a partition is known only with an empty answer, which brokers hold back for
       // this long: an input that waits for another's end would wait for it.
       ("fetch.wait.max.ms", "100"),
-      // What is thrown away when a partition is paused is up to one such answer.
-      ("max.partition.fetch.bytes", "524288"),
+      // A leader that moved, or a broker that is just starting, is asked again soon.
+      ("fetch.error.backoff.ms", "100"),
       ("socket.nagle.disable", "true"),
     ]
+    properties += reconnecting + Self.fetching(fetchedBytesMax)
     properties += passed.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     properties += [
       ("bootstrap.servers", brokers), ("enable.auto.commit", "false"),
@@ -131,6 +162,7 @@ struct KafkaSettings: Sendable {
       // As in the Java client: a request goes at once though another's answer is awaited.
       ("socket.nagle.disable", "true"),
     ]
+    properties += reconnecting
     properties += passed.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     properties += [
       ("bootstrap.servers", brokers), ("enable.idempotence", "true"), ("acks", "all"),

@@ -166,6 +166,35 @@ struct EmbeddedLogTests {
     #expect(try log.offset(of: place, at: .epoch) == 1)
   }
 
+  @Test("an append beyond one commit goes in parts, a transaction is refused with its size")
+  func largeAppends() throws {
+    let log = try log()
+    let value = Array(repeating: UInt8(1), count: 300_000)
+    let records = (0..<500).map {
+      ProducerRecord(key: [UInt8($0 % 256)], value: value, timestamp: .epoch)
+    }
+    let appender = try log.makeAppender()
+    let results = try appender.append(records, to: "t")
+    #expect(results.map { $0.offset } == (0..<500).map { Offset($0) })
+    // What can be refused is refused before anything is in.
+    var bad = records
+    bad[499].partition = 1
+    let missing = #expect(throws: LogError.self) { try appender.append(bad, to: "t") }
+    #expect(missing?.code == .partitionMissing)
+    let producer = try log.makeProducer(transactionalID: "p")
+    let large = Array(repeating: UInt8(1), count: 60 << 20)
+    let error = #expect(throws: LogError.self) {
+      try producer.commit(
+        (0..<5).map { _ in ("t", ProducerRecord(key: nil, value: large, timestamp: .epoch)) })
+    }
+    #expect(error?.code == .recordRejected)
+    #expect(
+      error?.message.hasPrefix(
+        "5 records of 314573300 bytes together, the largest of 62914660, are beyond the 268435456 ")
+        == true, "\(error?.message ?? "")")
+    #expect(try log.offsets(of: place) == 0..<500)
+  }
+
   @Test("a full map grows under appends and readers")
   func growth() throws {
     let log = try EmbeddedLog.open(directory.path, create: true, mapSize: 1 << 20)

@@ -55,6 +55,90 @@ struct ProcessTests {
     }
   }
 
+  @Test("several processes make one log at once: it is made once, whole")
+  func madeAtOnce() throws {
+    let rounds = 40
+    let parent = try TemporaryDirectory()
+    let names = (0..<6).map { "p\($0)" }
+    let workers = try names.map { try Worker("create", parent.path, $0, "\(rounds)") }
+    for worker in workers {
+      let lines = try worker.lines()
+      #expect(lines.count == rounds && lines.allSatisfy { $0.hasPrefix("0 ") }, "\(lines)")
+      #expect(worker.end() == .exit(0))
+    }
+    for round in 0..<rounds {
+      let log = try EmbeddedLog.open("\(parent.path)/\(round)/log", create: false)
+      #expect(try log.values(place).sorted() == names.map { "\($0)/0" }, "round \(round)")
+    }
+  }
+
+  @Test("a process that is killed while it makes a log leaves one, or nothing", arguments: 1...6)
+  func killedMaker(seed: Int) throws {
+    var random = SplitMix64(seed: UInt64(seed))
+    let parent = try TemporaryDirectory()
+    let worker = try Worker("create", parent.path, "a", "10000")
+    for _ in 0..<random.next(upTo: 30) { _ = try worker.line() }
+    usleep(UInt32(random.next(upTo: 3_000)))
+    worker.kill()
+    _ = worker.end()
+    for name in try FileManager.default.contentsOfDirectory(atPath: parent.path) {
+      let log = try EmbeddedLog.open("\(parent.path)/\(name)/log", create: true)
+      if try log.topic("t") == nil {
+        try log.createTopic("t", partitions: 1, retention: TopicRetention())
+      }
+      _ = try log.append(["b/0"], to: "t")
+      #expect(try log.values(place).last == "b/0")
+    }
+  }
+
+  @Test("a lock that another holds on the log's file is waited for a while, then named")
+  func foreignLock() throws {
+    let other = try TemporaryDirectory()
+    let path = other.path + "/data.mdb"
+    try EmbeddedLog.open(other.path, create: true).close()
+    let file = open(path, O_RDWR)
+    defer { close(file) }
+    try #require(file >= 0 && flock(file, LOCK_EX) == 0)
+    let error = #expect(throws: LogError.self) {
+      try EmbeddedLog.open(other.path, create: true, patience: .milliseconds(100))
+    }
+    #expect(error?.code == .unreachable)
+    #expect(
+      error?.message.hasPrefix("process \(getpid()) has held a lock on \(path) for 0.1 seconds")
+        == true, "\(error?.message ?? "")")
+    flock(file, LOCK_UN)
+    #expect(try EmbeddedLog.open(other.path, create: true).topics() == [])
+  }
+
+  @Test("waking one reader wakes no other process's")
+  func wakingOne() throws {
+    let worker = try Worker("tail", directory.path, "t")
+    defer {
+      worker.kill()
+      _ = worker.end()
+    }
+    #expect(try worker.line() == "ready")
+    _ = try log.append(["a"], to: "t")
+    #expect(try worker.line() == "a")
+    // Of 32 readers in a row one may share its bit with the other process's.
+    var disturbing = 0
+    for _ in 0..<3 {
+      let reader = try log.makeReader(ReaderOptions())
+      let before = try worker.wakeUps()
+      let began = ContinuousClock.now
+      for _ in 0..<200 { reader.wake() }
+      let seconds = Int((ContinuousClock.now - began).components.seconds) + 1
+      if try worker.wakeUps() - before > 5 + 2 * seconds { disturbing += 1 }
+    }
+    #expect(disturbing <= 1)
+    // Nor does a group that is told its position.
+    let before = try worker.wakeUps()
+    let began = ContinuousClock.now
+    for offset in 0..<50 { try log.commit(group: "g", [place: Offset(offset)]) }
+    let seconds = Int((ContinuousClock.now - began).components.seconds) + 1
+    #expect(try worker.wakeUps() - before <= 5 + 2 * seconds)
+  }
+
   @Test("a reader in another process is woken by each append, and needs no processor meanwhile")
   func wokenReader() throws {
     let worker = try Worker("tail", directory.path, "t")

@@ -6,7 +6,12 @@ import TopologyTesting
 struct SimulatedLogTests {
   @Test("keeps the contract", arguments: LogConformance.allCases)
   func contract(_ rule: ConformanceCase) throws {
-    try rule.run(on: Self.underTest { SimulatedLog() })
+    try rule.run(
+      on: Self.underTest {
+        let log = SimulatedLog()
+        log.limit(recordBytes: 250_000, appendBytes: 2_000_000)
+        return log
+      })
   }
 
   private static func underTest(_ open: @escaping @Sendable () -> SimulatedLog) -> LogUnderTest {
@@ -18,7 +23,8 @@ struct SimulatedLogTests {
 
   @Test("keeps the contract with batches of odd sizes", arguments: UInt64(0)..<5)
   func oddBatches(seed: UInt64) throws {
-    let underTest = Self.underTest { SimulatedLog(seed: seed) }
+    var underTest = Self.underTest { SimulatedLog(seed: seed) }
+    underTest.deliversInTurn = false
     for suite in [LogConformance.reading, LogConformance.transactions, LogConformance.times] {
       for rule in suite.cases { try rule.run(on: underTest) }
     }

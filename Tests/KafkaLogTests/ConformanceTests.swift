@@ -26,6 +26,7 @@ struct ConformanceTests {
     }
     log.reportsOffsetsForTimes = false
     log.keepsAppendTimes = false
+    log.deliversInTurn = false
     try rule.run(on: log)
   }
 }

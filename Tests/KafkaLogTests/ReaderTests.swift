@@ -110,7 +110,7 @@ struct ReaderTests {
     try withMockLog(topics: ["events": 1], options: ["fetch.wait.max.ms": "10"]) { log, _ in
       let appender = try log.makeAppender()
       defer { appender.close() }
-      try log.withReader(ReaderOptions(pausedBytesMax: 0)) { reader in
+      try log.withReader(ReaderOptions(fetchedBytesMax: 0)) { reader in
         try reader.assign([first: 0])
         _ = try reader.read { $0.atEnd == [first] }
         var late = 0
@@ -140,9 +140,9 @@ struct ReaderTests {
   @Test(
     "pausing and resuming under way neither loses nor repeats", arguments: UInt64(0)..<3,
     [0, 200, 64 << 20])
-  func pausingAtRandom(seed: UInt64, pausedBytesMax: Int) throws {
+  func pausingAtRandom(seed: UInt64, fetchedBytesMax: Int) throws {
     var random = SeededGenerator(seed: seed)
-    let options = ReaderOptions(batchRecordsMax: 20, pausedBytesMax: pausedBytesMax)
+    let options = ReaderOptions(batchRecordsMax: 20, fetchedBytesMax: fetchedBytesMax)
     try withMockLog(topics: ["events": 2]) { log, _ in
       let appender = try log.makeAppender()
       defer { appender.close() }

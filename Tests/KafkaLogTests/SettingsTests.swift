@@ -42,6 +42,23 @@ struct SettingsTests {
     try KafkaLog.open(url: "kafka://localhost:9092", options: options).close()
   }
 
+  /// A broker that returned is met again within a second, whatever librdkafka's own pauses are.
+  @Test(
+    "reconnecting is soon, unless the options say otherwise",
+    arguments: [
+      ([:], "50", "400"), (["reconnect.backoff.max.ms": "9000"], "50", "9000"),
+      (["reconnect.backoff.ms": "700"], "700", "10000"),
+      (["reconnect.backoff.ms": "700", "reconnect.backoff.max.ms": "800"], "700", "800"),
+    ])
+  func reconnecting(options: [String: String], first: String, longest: String) throws {
+    let settings = try KafkaLog.effectiveSettings(url: "kafka://a:1", options: options)
+    for client in [KafkaSetting.Client.reader, .appender] {
+      let values = settings.filter { $0.client == client }
+      #expect(values.first { $0.name == "reconnect.backoff.ms" }?.value == first)
+      #expect(values.first { $0.name == "reconnect.backoff.max.ms" }?.value == longest)
+    }
+  }
+
   @Test("effective settings: durable appends, retries as configured, secrets masked")
   func effective() throws {
     let options = [

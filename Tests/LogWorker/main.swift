@@ -6,6 +6,7 @@ import StreamCore
 //
 //     LogWorker append DIR TOPIC NAME BATCH [COUNT]   appends NAME/0, NAME/1, … until COUNT or killed
 //     LogWorker tail DIR TOPIC                        prints each record as it comes
+//     LogWorker create DIR NAME ROUNDS                makes DIR/0, DIR/1, … and appends to each
 //     LogWorker open DIR                              opens, reads everything, prints the outcome
 
 func say(_ line: String) {
@@ -66,6 +67,20 @@ func readAll(_ log: EmbeddedLog) throws {
   say("read \(count)")
 }
 
+/// Others do the same at the same time.
+func create(_ directory: String, _ name: String, rounds: Int) throws {
+  for round in 0..<rounds {
+    let log = try EmbeddedLog.open("\(directory)/\(round)/log", create: true)
+    do {
+      try log.createTopic("t", partitions: 1, retention: TopicRetention())
+    } catch {
+      // Another was faster.
+      guard error.code == .topicExists else { throw error }
+    }
+    try append(log, "t", name, batch: 1, count: 1)
+  }
+}
+
 let arguments = CommandLine.arguments
 do {
   switch arguments[1] {
@@ -73,6 +88,7 @@ do {
     try append(
       try EmbeddedLog.open(arguments[2], create: false), arguments[3], arguments[4],
       batch: Int(arguments[5]) ?? 1, count: arguments.count > 6 ? Int(arguments[6]) ?? 0 : .max)
+  case "create": try create(arguments[2], arguments[3], rounds: Int(arguments[4]) ?? 0)
   case "tail": try tail(try EmbeddedLog.open(arguments[2], create: false), arguments[3])
   default: try readAll(try EmbeddedLog.open(arguments[2], create: true))
   }

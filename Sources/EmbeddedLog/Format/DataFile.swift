@@ -1,4 +1,5 @@
 import Glibc
+import StateStore
 import StreamCore
 
 /// Looks at `data.mdb` before LMDB maps it: LMDB trusts its file, and a wrong size is a SIGBUS.
@@ -6,13 +7,18 @@ import StreamCore
 /// Layout of the two meta pages as in LMDB 0.9's `mdb.c` (`MDB_page`, `MDB_meta`, `MDB_db`).
 struct DataFile {
   private let directory: String
+  private let patience: Duration
   private static let magic: UInt32 = 0xbeef_c0de
   private static let dataVersion: UInt32 = 1
   /// LMDB does not write pages that a transaction took and gave back, so a sound file may end a
   /// few pages before its last one.
   private static let shortPagesMax: UInt64 = 256
 
-  init(_ directory: String) { self.directory = directory }
+  /// - Parameter patience: how long another process may take to open the log.
+  init(_ directory: String, patience: Duration) {
+    self.directory = directory
+    self.patience = patience
+  }
 
   /// Checks a log that is there; an absent or empty file is none.
   ///
@@ -33,7 +39,15 @@ struct DataFile {
     }
     if status.st_size == 0 { return false }
     // A writer at work may be seen in the middle of a meta page; two looks in a row will not be.
-    do throws(LogError) { try check(file, path) } catch { try check(file, path) }
+    do throws(LogError) { try check(file, path) } catch {
+      // Who makes the file holds this lock until both meta pages are there.
+      do throws(StoreError) {
+        try FileLock.take(file, LOCK_SH, path, patience: patience, store: directory)
+      } catch {
+        throw LogError(error)
+      }
+      try check(file, path)
+    }
     return true
   }
 

@@ -21,6 +21,10 @@ struct LogTables {
   let producers: Table
   let transactions: Table
 
+  /// In the order of the properties.
+  private static let names = [
+    "log", "topics", "partitions", "blocks", "sequences", "groups", "producers", "transactions",
+  ]
   private static let name = "projector-log"
   private static let version: UInt32 = 2
   static let formatKey = Array("format".utf8)
@@ -30,20 +34,31 @@ struct LogTables {
   /// - Throws: ``LogError`` with `.corrupt` for the environment of something else or of a newer
   ///   format, or ``StoreError``.
   init(_ environment: Environment, create: Bool) throws {
+    let directory = environment.directory
+    if try environment.existingTable(Self.names[0]) == nil {
+      if create {
+        // All of it at once: another process that opens it, or finds it after this one was killed,
+        // sees a log or nothing.
+        _ = try environment.makeTables(Self.names) { transaction, tables in
+          var writer = ByteWriter()
+          writer.text(Self.name)
+          writer.number(Self.version)
+          try transaction.put(tables[0], Self.formatKey.raw, writer.sealed().raw)
+        }
+      } else if try environment.isEmpty {
+        throw LogError(
+          .unreachable, "there is no log in \(directory) yet; name another directory or create it")
+      }
+    }
     let foreign = LogError(
-      .corrupt,
-      "\(environment.directory) holds an LMDB environment that is no log; name another directory")
-    let existing = try environment.existingTable("log")
-    // The table of this name is the first thing a log writes.
-    if existing == nil && (environment.lastTransaction > 0 || !create) { throw foreign }
+      .corrupt, "\(directory) holds an LMDB environment that is no log; name another directory")
 
     func table(_ name: String) throws -> Table {
-      if let table = try environment.existingTable(name) { return table }
-      guard create else { throw foreign }
-      return try environment.table(name)
+      guard let table = try environment.existingTable(name) else { throw foreign }
+      return table
     }
     log = try table("log")
-    try Self.checkFormat(environment, log, create: create, foreign)
+    try Self.checkFormat(environment, log, foreign)
     topics = try table("topics")
     partitions = try table("partitions")
     blocks = try table("blocks")
@@ -54,20 +69,9 @@ struct LogTables {
   }
 
   private static func checkFormat(
-    _ environment: Environment, _ table: Table, create: Bool, _ foreign: LogError
+    _ environment: Environment, _ table: Table, _ foreign: LogError
   ) throws {
-    let stored = try read(environment, table)
-    guard let stored else {
-      guard create else { throw foreign }
-      let transaction = try WriteTransaction(environment)
-      // Another process may have been faster; the bytes are the same.
-      var writer = ByteWriter()
-      writer.text(name)
-      writer.number(version)
-      try transaction.operations.put(table, formatKey.raw, writer.sealed().raw)
-      try transaction.commit()
-      return
-    }
+    guard let stored = try read(environment, table) else { throw foreign }
     var reader = try ByteReader(sealed: stored, "the format record of \(environment.directory)")
     guard try reader.text() == name else { throw foreign }
     let found = try reader.number(UInt32.self)

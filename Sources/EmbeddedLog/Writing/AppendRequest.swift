@@ -11,6 +11,10 @@ final class AppendRequest: WriteRequest {
   private(set) var isOutdated = false
 
   var bytes: Int { append.bytes }
+  var change: WakeFile.Change {
+    let slots = append.runs.lazy.map { WakeFile.slot($0.topic.number, $0.partition) }
+    return slots.isEmpty ? .nothing : .partitions(Set(slots))
+  }
 
   init(
     _ log: EmbeddedLog, _ append: EncodedAppend,

@@ -61,11 +61,22 @@ struct EncodedAppend {
     places.append((run, runs[run].count))
     runs[run].add(record, record.timestamp ?? now, size, isLarge: isLarge)
     bytes += size + Block.entryBytes
-    guard bytes <= Self.bytesMax else {
-      throw LogError(
-        .recordRejected,
-        "more than \(Self.bytesMax) bytes in one append to '\(topic.name)'; append in parts")
+  }
+
+  /// - Parameter all: everything that was to be appended at once.
+  /// - Throws: ``LogError`` with `.recordRejected`, as soon as what was added is beyond the limit.
+  func checkSize(_ all: some Sequence<ProducerRecord>) throws(LogError) {
+    guard bytes > Self.bytesMax else { return }
+    var (count, sum, largest) = (0, 0, 0)
+    for record in all {
+      count += 1
+      sum += record.byteCount
+      largest = max(largest, record.byteCount)
     }
+    throw LogError(
+      .recordRejected,
+      "\(count) records of \(sum) bytes together, the largest of \(largest), are beyond the "
+        + "\(Self.bytesMax) bytes of one append; append them in parts")
   }
 
   /// Closes the last blocks; nothing is added after it.
@@ -90,6 +101,12 @@ struct EncodedAppend {
       return StreamCore.partition(forKey: key, count: topic.partitions)
     }
     return keyless % topic.partitions
+  }
+
+  /// What can be refused of a record before it is laid out.
+  static func check(_ record: ProducerRecord, _ topic: Topic) throws(LogError) {
+    _ = try size(of: record, topic)
+    _ = try partition(record, topic, 0)
   }
 
   /// The bytes of a record, if they are not too many.

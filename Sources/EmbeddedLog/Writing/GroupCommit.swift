@@ -6,6 +6,8 @@ import StreamCore
 protocol WriteRequest: AnyObject {
   /// Roughly what it will write.
   var bytes: Int { get }
+  /// What readers have to look at once it is committed; asked after ``write(_:)``.
+  var change: WakeFile.Change { get }
   /// Looks whether it can be done. A ``LogError`` thrown here fails this request alone.
   func check(_ transaction: Transaction) throws
   /// Writes; called after ``check(_:)`` and, where a transaction is repeated, anew after it.
@@ -29,7 +31,7 @@ final class GroupCommit: @unchecked Sendable {
   private static let staleReadersEvery = Duration.seconds(30)
 
   private let environment: Environment
-  private let committed: @Sendable () -> Void
+  private let committed: @Sendable (WakeFile.Change) -> Void
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var waiting: [Waiting] = []
@@ -37,7 +39,9 @@ final class GroupCommit: @unchecked Sendable {
   private var staleReadersAt = ContinuousClock.now
 
   /// - Parameter committed: called after each commit, before anyone's call returns.
-  init(_ environment: Environment, committed: @escaping @Sendable () -> Void) {
+  init(
+    _ environment: Environment, committed: @escaping @Sendable (WakeFile.Change) -> Void
+  ) {
     self.environment = environment
     self.committed = committed
     unsafe mutex.initialize(to: pthread_mutex_t())
@@ -90,7 +94,10 @@ final class GroupCommit: @unchecked Sendable {
     } catch {
       failure = error
     }
-    if failure == nil && refused.count < group.count { committed() }
+    if failure == nil {
+      let done = group.indices.lazy.filter { refused[$0] == nil }
+      committed(done.map { group[$0].request.change }.reduce(.nothing) { $0.and($1) })
+    }
     clearStaleReaders()
     unsafe pthread_mutex_lock(mutex)
     // An environment that gives no transaction fails all that wait.

@@ -11,9 +11,13 @@ import Synchronization
   private let waker: Waker
   private let buffer: UnsafeMutableBufferPointer<PartitionInbox.Message?>
 
-  init(_ settings: KafkaSettings, capacity: Int) throws(LogError) {
+  /// - Parameters:
+  ///   - capacity: most messages taken at once.
+  ///   - fetchedBytesMax: about how much librdkafka and the reader keep together.
+  init(_ settings: KafkaSettings, capacity: Int, fetchedBytesMax: Int) throws(LogError) {
     client = try KafkaClient(
-      .consumer, settings, properties: settings.consumer(), serving: true)
+      .consumer, settings, properties: settings.consumer(fetchedBytesMax: fetchedBytesMax),
+      serving: true)
     // Errors and other calls arrive on the consumer's queue too.
     unsafe rd_kafka_poll_set_consumer(client.handle)
     waker = unsafe Waker(rd_kafka_queue_get_consumer(client.handle))
@@ -53,18 +57,22 @@ import Synchronization
   ///
   /// The wait is for one message only: a batch call would wait until its array is full.
   ///
+  /// - Parameter limit: most messages, for what is taken makes room for librdkafka to fetch more.
   /// - Returns: how many there were.
-  func receive(wait: Duration, _ body: (PartitionInbox.Message) -> Void) -> Int {
+  func receive(
+    atMost limit: Int, wait: Duration, _ body: (PartitionInbox.Message) -> Void
+  ) -> Int {
     guard let queue = unsafe waker.queue else { return 0 }
     let deadline = ContinuousClock.now + wait
-    var count = unsafe take(queue, buffer.count, 0, body)
+    let limit = unsafe min(max(limit, 1), buffer.count)
+    var count = unsafe take(queue, limit, 0, body)
     while count == 0 {
       if waker.wasCalled() { return 0 }
       let left = deadline - .now
       guard left > .zero else { return 0 }
       // It also returns early for a call long past: then we wait again.
       guard unsafe take(queue, 1, left.millisecondsForC, body) == 1 else { continue }
-      count = unsafe 1 + take(queue, buffer.count, 0, body)
+      count = unsafe limit == 1 ? 1 : 1 + take(queue, limit - 1, 0, body)
     }
     return count
   }

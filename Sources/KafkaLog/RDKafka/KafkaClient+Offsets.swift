@@ -53,11 +53,26 @@ extension KafkaClient {
   /// `rd_kafka_query_watermark_offsets` answers the same (2.0.2 sends the client's isolation
   /// level), but does not heed its time limit once a request is out.
   func offset(of partition: TopicPartition, _ time: Int64) throws(LogError) -> Offset {
-    try settled("ask for offsets of \(partition)") { milliseconds in
-      let list = PartitionList([(partition, time)])
+    try offsets(of: [partition], time)[partition] ?? -1
+  }
+
+  /// As ``offset(of:_:)`` for many partitions, with one request to each of their leaders.
+  func offsets(
+    of partitions: [TopicPartition], _ time: Int64
+  ) throws(LogError) -> [TopicPartition: Offset] {
+    guard let first = partitions.first else { return [:] }
+    let others = partitions.count > 1 ? " and \(partitions.count - 1) others" : ""
+    return try settled("ask for offsets of \(first)\(others)") { milliseconds in
+      let list = PartitionList(partitions.lazy.map { ($0, time) })
       let error = unsafe rd_kafka_offsets_for_times(handle, list.pointer, milliseconds)
-      let answer = list[0]
-      return (error == RD_KAFKA_RESP_ERR_NO_ERROR ? answer.error : error, answer.offset)
+      guard error == RD_KAFKA_RESP_ERR_NO_ERROR else { return (error, [:]) }
+      var offsets: [TopicPartition: Offset] = [:]
+      for index in 0..<list.count {
+        let (partition, offset, error) = list[index]
+        guard error == RD_KAFKA_RESP_ERR_NO_ERROR else { return (error, [:]) }
+        offsets[partition] = offset
+      }
+      return (error, offsets)
     }
   }
 

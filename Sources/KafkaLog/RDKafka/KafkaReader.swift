@@ -12,6 +12,11 @@ package import StreamCore
   private let options: ReaderOptions
   private let queue: ConsumerQueue
   private var inboxes: [TopicPartition: PartitionInbox] = [:]
+  /// The inboxes in the order in which they are asked: each has its turn where a poll's bytes do
+  /// not suffice for all.
+  private var turns: [PartitionInbox] = []
+  /// What a message took lately, on average.
+  private var messageBytes = PartitionInbox.messageBytes
   /// Inboxes by librdkafka's topic handle and partition, so that a message needs no name.
   private var routes: [UnsafeRawPointer: [Int32: PartitionInbox]] = unsafe [:]
   private var scratch: [UInt8] = []
@@ -24,7 +29,9 @@ package import StreamCore
     precondition(options.batchRecordsMax > 0, "a batch holds at least one record")
     self.log = log
     self.options = options
-    queue = try ConsumerQueue(log.settings, capacity: max(options.batchRecordsMax, 1_000))
+    queue = try ConsumerQueue(
+      log.settings, capacity: max(options.batchRecordsMax, 1_000),
+      fetchedBytesMax: options.fetchedBytesMax)
   }
 
   package func assign(_ positions: [TopicPartition: Offset]) throws(LogError) {
@@ -38,10 +45,12 @@ package import StreamCore
       if position < 0 { inbox.failure = outOfRange(inbox) }
       inboxes[partition] = inbox
     }
+    turns = inboxes.sorted { $0.key < $1.key }.map { $0.value }
   }
 
   private func forget() {
     inboxes = [:]
+    turns = []
     unsafe routes = [:]
   }
 
@@ -53,24 +62,28 @@ package import StreamCore
     inboxes[topicPartition]?.isPaused = false
   }
 
-  /// Has librdkafka fetch nothing more for a partition while its inbox is full.
+  /// Has librdkafka fetch nothing more for paused partitions with more than their share, while all
+  /// inboxes together hold too much; what is not paused goes on.
   ///
   /// Whenever librdkafka pauses a partition it throws away what it has fetched ahead, and what is
   /// under way: done for each pause of ours, the log was read three times.
   private func holdBack() {
-    for inbox in inboxes.values {
+    var total = 0
+    for inbox in turns { total += inbox.byteCount }
+    let share = inboxesBytesMax / max(1, turns.count)
+    for inbox in turns {
       if inbox.isHeld {
-        guard !inbox.isPaused, inbox.byteCount <= inboxBytesMax / 4 else { continue }
+        guard !inbox.isPaused, inbox.byteCount <= share / 4 else { continue }
         queue.resume(inbox.topicPartition, at: inbox.nextToReceive)
         inbox.isHeld = false
-      } else if inbox.isPaused, inbox.byteCount > inboxBytesMax {
+      } else if total > inboxesBytesMax, inbox.isPaused, inbox.byteCount > share {
         queue.pause(inbox.topicPartition)
         inbox.isHeld = true
       }
     }
   }
 
-  private var inboxBytesMax: Int { options.pausedBytesMax / max(1, inboxes.count) }
+  private var inboxesBytesMax: Int { options.fetchedBytesMax / 2 }
 
   package func poll(timeout: Duration) throws(LogError) -> [RecordBatch] {
     let deadline = ContinuousClock.now + timeout
@@ -93,7 +106,10 @@ package import StreamCore
   private func receive(wait: Duration) -> Int {
     // Messages come in runs of one partition.
     var last: (topic: OpaquePointer?, partition: Int32, inbox: PartitionInbox)?
-    return unsafe queue.receive(wait: wait) { message in
+    var bytes = 0
+    let limit = max(inboxesBytesMax / 4, 64 << 10) / messageBytes
+    let count = unsafe queue.receive(atMost: limit, wait: wait) { message in
+      unsafe bytes += PartitionInbox.size(message)
       let topic = unsafe message.pointee.rkt
       let partition = unsafe message.pointee.partition
       if let run = unsafe last, unsafe run.topic == topic, unsafe run.partition == partition {
@@ -105,6 +121,8 @@ package import StreamCore
         unsafe note(message)
       }
     }
+    if count > 0 { messageBytes = max(bytes / count, PartitionInbox.messageBytes) }
+    return count
   }
 
   private func inbox(_ topic: OpaquePointer?, _ partition: Int32) -> PartitionInbox? {
@@ -133,9 +151,17 @@ package import StreamCore
   /// - Throws: the failure of the first partition that has one; it stays until assigned anew.
   private func nextBatches() throws(LogError) -> [RecordBatch] {
     var batches: [RecordBatch] = []
-    for inbox in inboxes.values where !inbox.isPaused && !inbox.isEmpty {
+    var limits = options
+    var left = options.pollBytesMax
+    for (index, inbox) in turns.enumerated() where !inbox.isPaused && !inbox.isEmpty {
+      guard left > 0 || batches.isEmpty else {
+        turns = Array(turns[index...] + turns[..<index])
+        break
+      }
+      limits.batchBytesMax = min(options.batchBytesMax, max(left, 1))
       var batch = inbox.nextBatch(
-        options, &scratch, dropped: &droppedRecords, explain: explain)
+        limits, &scratch, dropped: &droppedRecords, explain: explain)
+      left -= batch.bytes.count
       lookForEnd(&batch, inbox)
       guard batch.count > 0 || batch.endOffset != nil || batch.nextOffset > inbox.position else {
         continue
@@ -145,7 +171,7 @@ package import StreamCore
       batches.append(batch)
     }
     guard batches.isEmpty else { return batches }
-    for inbox in inboxes.values where !inbox.isPaused {
+    for inbox in turns where !inbox.isPaused {
       if let failure = inbox.failure { throw failure }
     }
     return []

@@ -1,4 +1,5 @@
 import CRdKafka
+import Glibc
 import StreamCore
 
 /// What librdkafka delivered of one partition and the reader has not handed out yet: records,
@@ -12,8 +13,15 @@ import StreamCore
   var isPaused = false
   /// Whether librdkafka was told to fetch nothing.
   var isHeld = false
-  /// Keys and values of what waits here.
+  /// What waits here takes in memory, roughly.
   private(set) var byteCount = 0
+  /// What librdkafka keeps of a message beside its key and value.
+  static let messageBytes = 400
+
+  static func size(_ message: Message) -> Int {
+    unsafe messageBytes + message.pointee.len + message.pointee.key_len
+  }
+
   /// The end that was last said.
   var saidEnd: Offset?
   /// Why nothing more comes until the next assignment.
@@ -51,11 +59,11 @@ import StreamCore
   /// Takes over `message`.
   func add(_ message: Message) {
     unsafe messages.append(message)
-    byteCount += unsafe message.pointee.len + message.pointee.key_len
+    byteCount += unsafe Self.size(message)
   }
 
   private func takeFirst() {
-    byteCount -= unsafe messages[head].pointee.len + messages[head].pointee.key_len
+    byteCount -= unsafe Self.size(messages[head])
     unsafe rd_kafka_message_destroy(messages[head])
     head += 1
     guard unsafe head == messages.count else { return }
@@ -174,18 +182,10 @@ extension RecordBatch {
         return hidden
       }
       // Kafka's names may be longer than ours, and nobody looks for such a name.
-      let length = min(unsafe name.length, Int(UInt16.max))
+      let length = min(unsafe strlen(name), Int(UInt16.max))
       unsafe EncodedHeaders.append(
         name: UnsafeRawBufferPointer(start: name, count: length), value: content, to: &bytes)
     }
     return nil
-  }
-}
-
-extension UnsafePointer<CChar> {
-  fileprivate var length: Int {
-    var length = 0
-    while unsafe self[length] != 0 { length += 1 }
-    return length
   }
 }

@@ -30,12 +30,14 @@ final class Producer: Sendable {
 
   /// Hands one record to librdkafka, which copies it; its report goes to `index` of `deliveries`.
   ///
+  /// - Parameter givesUp: whether to give up what waits, where that leaves no room.
   /// - Throws: ``LogError`` for a record that was not taken, and so gets no report.
-  func send(_ record: ProducerRecord, to topic: String, _ deliveries: Deliveries, _ index: Int)
-    throws(LogError)
-  {
+  func send(
+    _ record: ProducerRecord, to topic: String, _ deliveries: Deliveries, _ index: Int,
+    givesUp: () -> Bool
+  ) throws(LogError) {
     deliveries.expectOne()
-    let error = unsafe send(record, to: topic, slot: deliveries.slot(index))
+    let error = unsafe send(record, to: topic, slot: deliveries.slot(index), givesUp)
     guard error != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
     deliveries.expectOneLess()
     throw client.failure(error, "append to '\(topic)'")
@@ -80,15 +82,17 @@ final class Producer: Sendable {
     return LogError(failure.code, "\(failure.message); \(reason)")
   }
 
-  private func send(_ record: ProducerRecord, to topic: String, slot: UnsafeMutableRawPointer)
-    -> rd_kafka_resp_err_t
-  {
+  private func send(
+    _ record: ProducerRecord, to topic: String, slot: UnsafeMutableRawPointer,
+    _ givesUp: () -> Bool
+  ) -> rd_kafka_resp_err_t {
     var time = record.timestamp?.milliseconds ?? 0
     let headers = unsafe makeHeaders(record, time: &time)
     var error = unsafe send(record, topic, headers, time, slot)
     while error == RD_KAFKA_RESP_ERR__QUEUE_FULL {
       // The serving thread makes room; a report of ours is among what it serves.
       usleep(1_000)
+      if givesUp() { giveUp() }
       error = unsafe send(record, topic, headers, time, slot)
     }
     if error != RD_KAFKA_RESP_ERR_NO_ERROR, let headers = unsafe headers {

@@ -15,6 +15,41 @@ extension Environment {
     }
   }
 
+  /// Whether nothing was ever committed here.
+  package var isEmpty: Bool {
+    get throws(StoreError) {
+      let transaction = try ReadTransaction(self)
+      var cursor = try transaction.operations.cursor(Table(name: "", number: 1))
+      return try !cursor.first()
+    }
+  }
+
+  /// Makes all tables of a new environment, with what they hold from the beginning, in one
+  /// transaction: whoever looks sees none of them, or all; of several processes one makes them.
+  ///
+  /// - Returns: `false` where there are tables already; nothing was done then.
+  /// - Throws: ``StoreError``, or what `fill` throws: then there are none.
+  package func makeTables(
+    _ names: [String], _ fill: (Transaction, [Table]) throws -> Void
+  ) throws -> Bool {
+    try opening.withLock { _ in
+      let transaction = try WriteTransaction(self)
+      do {
+        var cursor = try transaction.operations.cursor(Table(name: "", number: 1))
+        if try cursor.first() { return false }
+      }
+      var made: [Table] = []
+      for name in names {
+        let number = try transaction.operations.openTable(name, create: true)
+        made.append(Table(name: name, number: number ?? 0))
+      }
+      try fill(transaction.operations, made)
+      try transaction.commit()
+      tables.withLock { for table in made { $0[table.name] = table.number } }
+      return true
+    }
+  }
+
   /// Opens every table that there is, so that a transaction begun afterwards can use them all.
   package func openTables() throws(StoreError) {
     let count = mainTable.ms_entries

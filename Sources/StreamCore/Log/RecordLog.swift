@@ -22,11 +22,24 @@ public protocol RecordLog: AnyObject, Sendable {
   /// - Throws: ``LogError``.
   func topic(_ name: String) throws(LogError) -> TopicDescription?
 
+  /// Of these topics those that there are, with as few questions as the log can do with.
+  func topics(
+    named names: some Collection<String>
+  ) throws(LogError) -> [String: TopicDescription]
+
   /// First offset that is still there and the read-committed end: the position behind the last
   /// record that a read-committed reader may see.
   ///
   /// - Throws: ``LogError`` with `.topicMissing` or `.partitionMissing`.
   func offsets(of topicPartition: TopicPartition) throws(LogError) -> Range<Offset>
+
+  /// ``offsets(of:)-(TopicPartition)`` of many partitions, with as few questions as the log can do
+  /// with.
+  ///
+  /// - Throws: ``LogError`` with `.topicMissing` or `.partitionMissing`, of any of them.
+  func offsets(
+    of topicPartitions: [TopicPartition]
+  ) throws(LogError) -> [TopicPartition: Range<Offset>]
 
   /// The offset of the first record at or after `time`; the end where there is none, `nil` where
   /// the backend cannot tell.
@@ -47,6 +60,24 @@ public protocol RecordLog: AnyObject, Sendable {
 
   /// Ends what runs behind the log. Readers and appenders are closed before.
   func close()
+}
+
+extension RecordLog {
+  public func topics(
+    named names: some Collection<String>
+  ) throws(LogError) -> [String: TopicDescription] {
+    var found: [String: TopicDescription] = [:]
+    for name in names { found[name] = try topic(name) }
+    return found
+  }
+
+  public func offsets(
+    of topicPartitions: [TopicPartition]
+  ) throws(LogError) -> [TopicPartition: Range<Offset>] {
+    var found: [TopicPartition: Range<Offset>] = [:]
+    for place in topicPartitions { found[place] = try offsets(of: place) }
+    return found
+  }
 }
 
 public struct TopicDescription: Hashable, Sendable {
@@ -83,15 +114,21 @@ public struct ReaderOptions: Hashable, Sendable {
   public var batchRecordsMax: Int
   /// A batch is closed once it holds this many bytes; one larger record still fits alone.
   public var batchBytesMax: Int
-  /// About how much a reader that fetches ahead keeps of paused partitions, all together.
-  public var pausedBytesMax: Int
+  /// One poll returns about this much of all partitions together, which take turns; it may be one
+  /// record more.
+  public var pollBytesMax: Int
+  /// About how much a reader that fetches ahead keeps of all partitions together, paused ones
+  /// included.
+  public var fetchedBytesMax: Int
 
   public init(
-    batchRecordsMax: Int = 2_000, batchBytesMax: Int = 1 << 20, pausedBytesMax: Int = 64 << 20
+    batchRecordsMax: Int = 2_000, batchBytesMax: Int = 1 << 20, pollBytesMax: Int = 8 << 20,
+    fetchedBytesMax: Int = 32 << 20
   ) {
     self.batchRecordsMax = batchRecordsMax
     self.batchBytesMax = batchBytesMax
-    self.pausedBytesMax = pausedBytesMax
+    self.pollBytesMax = pollBytesMax
+    self.fetchedBytesMax = fetchedBytesMax
   }
 }
 

@@ -20,6 +20,8 @@ public struct LogUnderTest: Sendable {
   public var applyRetention: (@Sendable (_ log: any RecordLog) throws -> Void)?
   /// Whether the time the log took a record is another than the record's own timestamp.
   public var keepsAppendTimes = true
+  /// Whether all that was appended is there at once, so that partitions can be served evenly.
+  public var deliversInTurn = true
   /// When a case that waits for something gives up; far beyond what any machine needs.
   public var patience: Duration = .seconds(30)
 

@@ -172,6 +172,31 @@ public final class SimulatedLog: RecordLog {
     }
   }
 
+  /// One call, as of one.
+  public func offsets(
+    of topicPartitions: [TopicPartition]
+  ) throws(LogError) -> [TopicPartition: Range<Offset>] {
+    try call(.offsets) { state throws(LogError) in
+      var offsets: [TopicPartition: Range<Offset>] = [:]
+      for place in topicPartitions {
+        let partition = try state.partition(place)
+        offsets[place] = partition.start..<partition.end
+      }
+      return offsets
+    }
+  }
+
+  public func topics(
+    named names: some Collection<String>
+  ) throws(LogError) -> [String: TopicDescription] {
+    let names = Array(names)
+    return try call(.topics) { state throws(LogError) in
+      var found: [String: TopicDescription] = [:]
+      for name in names { found[name] = state.describe(name) }
+      return found
+    }
+  }
+
   public func offset(
     of topicPartition: TopicPartition, at time: Timestamp
   ) throws(LogError) -> Offset? {

@@ -13,6 +13,8 @@ final class SimulatedReader: RecordReader {
   private let log: SimulatedLog
   private let options: ReaderOptions
   private var assignments: [TopicPartition: Assignment] = [:]
+  /// The partition whose turn it is, or the next one there is.
+  private var first = TopicPartition("", 0)
   private let woken = Atomic(false)
 
   init(_ log: SimulatedLog, _ options: ReaderOptions) {
@@ -48,11 +50,19 @@ final class SimulatedReader: RecordReader {
   private func fetch() throws(LogError) -> (batches: [RecordBatch], isStarved: Bool) {
     let assigned = assignments
     let options = options
+    let whoseTurn = first
     let (batches, isStarved) = try log.call(.poll) { state throws(LogError) in
       var batches: [RecordBatch] = []
       var isStarved = false
-      for (place, assignment) in assigned.sorted(by: { $0.key < $1.key })
-      where !assignment.isPaused {
+      var bytes = 0
+      // Where one poll's bytes do not suffice for all, the next begins with another.
+      let places = assigned.sorted(by: { $0.key < $1.key })
+      let turn = places.firstIndex { $0.key >= whoseTurn } ?? 0
+      for (place, assignment) in places[turn...] + places[..<turn] where !assignment.isPaused {
+        guard bytes < options.pollBytesMax else {
+          isStarved = true
+          break
+        }
         let partition = try state.partition(place)
         let position = assignment.position
         guard (partition.start...partition.end).contains(position) else {
@@ -65,12 +75,18 @@ final class SimulatedReader: RecordReader {
         let share = state.random?.next(upTo: 4) ?? 3
         let records =
           share == 3 ? options.batchRecordsMax : min(options.batchRecordsMax, Int(share * share))
-        let batch = Self.batch(place, partition, position, records, options.batchBytesMax)
+        let batch = Self.batch(
+          place, partition, position, records,
+          min(options.batchBytesMax, options.pollBytesMax - bytes))
+        bytes += batch.bytes.count
         let isAtEnd = batch.endOffset == batch.nextOffset
         if batch.nextOffset > position || (isAtEnd && !assignment.saidEnd) { batches.append(batch) }
         if share == 0 { isStarved = true }
       }
       return (batches, isStarved)
+    }
+    if let last = batches.last?.topicPartition {
+      first = TopicPartition(last.topic, last.partition + 1)
     }
     for batch in batches {
       assignments[batch.topicPartition]?.position = batch.nextOffset

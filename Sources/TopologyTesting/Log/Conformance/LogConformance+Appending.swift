@@ -123,6 +123,32 @@ extension LogConformance {
         try trial.equal(
           try trial.log.offsets(of: TopicPartition("present", 0)), 0..<0, "offsets")
       },
+      ConformanceCase("the largest record is taken, a larger one refused with all of its append") {
+        trial in
+        try trial.topic("sizes")
+        let partition = TopicPartition("sizes", 0)
+        let limit = trial.log.recordBytesMax
+        try trial.expect(limit <= trial.log.appendBytesMax, "an append takes the largest record")
+        func record(_ byteCount: Int) -> ProducerRecord {
+          let header = Header("h", [1, 2, 3])
+          var record = ProducerRecord(
+            key: [7], value: [], headers: [header], timestamp: Timestamp(milliseconds: 5),
+            partition: 0)
+          record.value = Array(repeating: 1, count: byteCount - record.byteCount)
+          return record
+        }
+        let largest = record(limit)
+        try trial.equal(largest.byteCount, limit, "the size of the largest record")
+        let results = try trial.append([largest], to: "sizes")
+        // Beyond it by all that is counted in addition.
+        var larger = record(limit + 200)
+        larger.headers = []
+        try trial.fails(.recordRejected, "appending a larger record") {
+          _ = try trial.append([record(1_000), larger], to: "sizes")
+        }
+        try trial.equal(
+          try trial.log.offsets(of: partition).upperBound, results[0].offset + 1, "end")
+      },
       ConformanceCase("threads append side by side, each in its order") { trial in
         try trial.topic("threads")
         let partition = TopicPartition("threads", 0)
@@ -177,6 +203,36 @@ extension LogConformance {
         }
         try trial.fails(.partitionMissing, "offsets of a missing partition") {
           _ = try trial.log.offsets(of: TopicPartition("range", 9))
+        }
+      },
+      ConformanceCase("offsets and descriptions of many are those of each") { trial in
+        try trial.topic("many", partitions: 5)
+        try trial.topic("others", partitions: 2)
+        var places: [TopicPartition] = []
+        for (topic, count) in [("many", 5), ("others", 2)] {
+          for partition in 0..<count {
+            places.append(TopicPartition(topic, partition))
+            if partition == 3 { continue }
+            _ = try trial.append(
+              values: (0...partition).map { "\($0)" }, to: topic, partition: partition)
+          }
+        }
+        let offsets = try trial.log.offsets(of: places)
+        try trial.equal(offsets.count, places.count, "partitions")
+        for place in places {
+          try trial.equal(offsets[place], try trial.log.offsets(of: place), "offsets of \(place)")
+        }
+        try trial.equal(try trial.log.offsets(of: []), [:], "offsets of none")
+        try trial.fails(.topicMissing, "offsets with a missing topic") {
+          _ = try trial.log.offsets(of: places + [TopicPartition("nowhere", 0)])
+        }
+        try trial.fails(.partitionMissing, "offsets with a missing partition") {
+          _ = try trial.log.offsets(of: places + [TopicPartition("others", 2)])
+        }
+        let topics = try trial.log.topics(named: ["others", "nowhere", "many"])
+        try trial.equal(topics.keys.sorted(), ["many", "others"], "topics")
+        for name in ["many", "others"] {
+          try trial.equal(topics[name], try trial.log.topic(name), "description of \(name)")
         }
       },
       ConformanceCase("a time's offset is that of the first record at or after it") { trial in

@@ -83,6 +83,38 @@ extension LogConformance {
         }
         try trial.equal(read, sizes, "sizes")
       },
+      ConformanceCase("a poll keeps to the bytes asked for over all partitions, which take turns") {
+        trial in
+        try trial.topic("shares", partitions: 6)
+        let partitions = (0..<6).map { TopicPartition("shares", $0) }
+        let value = String(repeating: "v", count: 10_000)
+        for partition in 0..<6 {
+          _ = try trial.append(
+            values: Array(repeating: value, count: 30), to: "shares", partition: partition)
+        }
+        let reader = try trial.reader(
+          Dictionary(uniqueKeysWithValues: partitions.map { ($0, 0) }),
+          ReaderOptions(batchBytesMax: 25_000, pollBytesMax: 45_000))
+        defer { reader.close() }
+        reader.pause(partitions[5])
+        var read: [Int: Int] = [:]
+        while read.values.reduce(0, +) < 150 {
+          let batches = try trial.poll(reader, "records")
+          let bytes = batches.reduce(0) { $0 + $1.bytes.count }
+          try trial.expect(bytes <= 45_000 + 10_000, "\(bytes) bytes of about 45,000")
+          for batch in batches {
+            try trial.check(batch)
+            let partition = batch.topicPartition.partition
+            read[partition, default: 0] += batch.count
+            // Where all have something, none is far ahead of another.
+            let least = (0..<5).map { read[$0, default: 0] }.min() ?? 0
+            try trial.expect(
+              !trial.setup.deliversInTurn || read[partition, default: 0] <= least + 8,
+              "turns: \(read)")
+          }
+        }
+        try trial.equal(read, Dictionary(uniqueKeysWithValues: (0..<5).map { ($0, 30) }), "records")
+      },
       ConformanceCase("nothing of a paused partition comes until it is resumed") { trial in
         try trial.topic("pausing", partitions: 2)
         let paused = TopicPartition("pausing", 0)
