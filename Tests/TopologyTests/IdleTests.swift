@@ -180,13 +180,13 @@ struct IdleTests {
     defer { reader.close() }
     let inputs = ["left", "right"].map { TopicPartition($0, 0) }
     try reader.assign(Dictionary(uniqueKeysWithValues: inputs.map { ($0, 0) }))
-    for batch in try reader.poll(timeout: .zero) { _ = buffers.push(batch) }
     var commits: [[Offset?]] = []
     let loop = TaskLoop(
       engine.tasks.map { ($0, nil) }, buffers: buffers,
       fetch: FetchLoop(reader: reader, buffers: buffers), budget: IntervalBudget(),
       clock: driver.clock
     ) { task in commits.append(inputs.map { task.positions[$0] }) }
+    for batch in try reader.poll(timeout: .zero) { _ = buffers.push(batch) }
     while try loop.turn() {}
     #expect(commits == [[1, 1]])
     driver.clock.advance(by: .milliseconds(100))

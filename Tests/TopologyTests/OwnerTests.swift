@@ -52,6 +52,13 @@ struct OwnerTests {
 
     var directory: StateDirectory { StateDirectory(root: root, topology: "owned") }
 
+    func askRewind() throws -> AskedRequest {
+      try RequestQueue(directory).submit(
+        Request(
+          id: "r1", verb: "rewind",
+          arguments: ["to": "earliest", "lineage": topology.fingerprint]))
+    }
+
     /// Rows and counters as a driver on the same state sees them.
     func counts(_ changed: Topology? = nil) throws -> [String: String] {
       let engine = try ManualEngine(
@@ -110,14 +117,10 @@ struct OwnerTests {
     let setting = try Setting()
     try setting.send(2_000)
     let owner = try setting.owner()
-    let queue = RequestQueue(setting.directory)
     let running = Background { try owner.run(untilEnd: false) }
-    try queue.submit(
-      Request(
-        id: "r1", verb: "rewind", arguments: ["to": "earliest"],
-        deadline: SystemWallClock().now() + .seconds(60)))
+    let asked = try setting.askRewind()
     var reply: Reply?
-    while reply == nil, !running.hasEnded { reply = try queue.takeReply("r1") }
+    while reply == nil, !running.hasEnded { reply = try asked.answer() }
     #expect(reply == Reply(succeeded: true, message: "generation 000002 serves"))
     try setting.send(1_000, from: 2_000)
     while try setting.outputs() < 3_000, !running.hasEnded {}
@@ -136,12 +139,9 @@ struct OwnerTests {
     let running = Background { try owner.run(untilEnd: false) }
     let queue = RequestQueue(setting.directory)
     func ask() throws -> Reply? {
-      try queue.submit(
-        Request(
-          id: "same", verb: "retry", arguments: [:],
-          deadline: SystemWallClock().now() + .seconds(60)))
+      let asked = try queue.submit(Request(id: "same", verb: "retry", arguments: [:]))
       while !running.hasEnded {
-        if let reply = try queue.takeReply("same") { return reply }
+        if let reply = try asked.answer() { return reply }
       }
       return nil
     }
@@ -159,13 +159,9 @@ struct OwnerTests {
     let running = Background { try owner.run(untilEnd: false) }
     while try setting.outputs() < 1_000, !running.hasEnded {}
     setting.log.fail(.assign, with: LogError(.failed, "the rebuild's reader fails"))
-    let queue = RequestQueue(setting.directory)
-    try queue.submit(
-      Request(
-        id: "r1", verb: "rewind", arguments: ["to": "earliest"],
-        deadline: SystemWallClock().now() + .seconds(60)))
+    let asked = try setting.askRewind()
     var reply: Reply?
-    while reply == nil, !running.hasEnded { reply = try queue.takeReply("r1") }
+    while reply == nil, !running.hasEnded { reply = try asked.answer() }
     #expect(reply == Reply(succeeded: false, message: "the rebuild's reader fails"))
     try setting.send(500, from: 1_000)
     while try setting.outputs() < 1_500, !running.hasEnded {}
@@ -184,15 +180,12 @@ struct OwnerTests {
     while try setting.outputs() < 1_000, !running.hasEnded {}
     setting.log.hideEnd(of: TopicPartition("in", 0), true)
     setting.log.withhold(TopicPartition("in", 0), from: 0)
-    try RequestQueue(setting.directory).submit(
-      Request(
-        id: "r1", verb: "rewind", arguments: ["to": "earliest"],
-        deadline: SystemWallClock().now() + .seconds(60)))
+    let asked = try setting.askRewind()
     while try setting.directory.tasks(of: 2).count < 4, !running.hasEnded {}
     owner.stop()
     try running.join()
     #expect(try setting.directory.current() == 1)
-    #expect(try RequestQueue(setting.directory).takeReply("r1")?.succeeded == false)
+    #expect(try asked.answer()?.succeeded == false)
   }
 
   @Test("a changed topology is refused with what changed, its old state untouched")

@@ -106,6 +106,59 @@ struct VerificationTests {
     #expect(try verify(topology, log, root).map(\.isEqual) == [true])
   }
 
+  /// A task that has taken nothing has no positions, and one whose inputs ended early never more.
+  @Test(
+    "it ends where a partition, a topic, or all of them gave nothing",
+    arguments: [["left"], ["right"], []], [1, 3])
+  func nothingConsumed(topics: [String], threads: Int) throws {
+    let root = NSTemporaryDirectory() + "projector-verify-" + UUID().uuidString
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let (topology, log) = (try topology { $0 }, SimulatedLog())
+    for topic in ["left", "right"] {
+      try log.administration?.createTopic(topic, partitions: 3, retention: TopicRetention())
+    }
+    for topic in topics {
+      let records = (0..<50).map {
+        ProducerRecord(key: Array("k\($0 % 7)".utf8), value: Array("\($0) ".utf8), partition: 1)
+      }
+      _ = try log.makeAppender().append(records, to: topic)
+    }
+    var options = RunOptions()
+    options.threads = threads
+    try TopologyOwner(
+      topology, stateRoot: root, log: log, options: options, clock: SystemWallClock(),
+      report: { _ in }
+    ).run(untilEnd: true)
+    let comparisons = try verify(topology, log, root)
+    #expect(comparisons.map(\.isEqual) == [true])
+    #expect(comparisons.first?.rebuilt.rows == (topics.isEmpty ? 0 : 7))
+  }
+
+  @Test("two at once do not disturb each other, and what a killed one left goes with the next")
+  func scratch() throws {
+    let root = NSTemporaryDirectory() + "projector-verify-" + UUID().uuidString
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let (topology, log) = (try topology { $0 }, SimulatedLog())
+    try run(topology, log, root, seed: 2)
+    let scratch = state(root).path + "/.verify"
+    // Nobody holds it: its maker was killed.
+    try FileManager.default.createDirectory(
+      atPath: "\(scratch)/7/.hidden", withIntermediateDirectories: true)
+    let equal = Mutex<[Bool]>([])
+    let running = (0..<4).map { _ in
+      Background {
+        let result = try StateVerification(
+          topology, self.state(root), log: log, options: RunOptions(), clock: SystemWallClock(),
+          canonical: { $0 }
+        ).run()
+        equal.withLock { $0 += result.map(\.isEqual) }
+      }
+    }
+    for one in running { try one.join() }
+    #expect(equal.withLock { $0 } == [true, true, true, true])
+    #expect(try StateDirectory.entries(scratch) == [])
+  }
+
   @Test("a topology that is no function of its input is found out")
   func different() throws {
     let root = NSTemporaryDirectory() + "projector-verify-" + UUID().uuidString
@@ -137,12 +190,27 @@ struct VerificationTests {
 
 /// Counts calls, over runs: what no topology may do.
 final class Counting: Sendable {
-  private let count = Mutex(0)
+  private struct Calls {
+    var count = 0
+    var at: Int?
+    var then: (@Sendable () -> Void)?
+  }
+  private let calls = Mutex(Calls())
 
+  var count: Int { calls.withLock { $0.count } }
+
+  @discardableResult
   func next() -> Int {
-    count.withLock { count in
-      count += 1
-      return count
+    let (count, then) = calls.withLock { calls in
+      calls.count += 1
+      return (calls.count, calls.count == calls.at ? calls.then : nil)
     }
+    then?()
+    return count
+  }
+
+  /// Has `then` called by the call of this number.
+  func at(_ number: Int, _ then: @escaping @Sendable () -> Void) {
+    calls.withLock { ($0.at, $0.then) = (number, then) }
   }
 }

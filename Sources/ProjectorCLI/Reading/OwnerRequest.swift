@@ -8,31 +8,31 @@ struct OwnerRequest {
   let directory: StateDirectory
   let verb: String
   let arguments: [String: String]
-  /// How long it may lie unread.
-  var patience = Duration.seconds(30)
 
   /// - Returns: what the owner says it did.
   /// - Throws: ``Failure`` where it could not, or ended before it answered.
   func perform() throws -> String {
-    let clock = SystemWallClock()
     let queue = RequestQueue(directory)
-    let id = "\(clock.now().milliseconds)-\(getpid())"
-    try queue.submit(
-      Request(id: id, verb: verb, arguments: arguments, deadline: clock.now() + patience))
+    let id = "\(SystemWallClock().now().milliseconds)-\(getpid())"
+    let asked = try queue.submit(Request(id: id, verb: verb, arguments: arguments))
     while true {
-      if let reply = try queue.takeReply(id) {
-        guard reply.succeeded else { throw Failure(.failed, reply.message) }
-        return reply.message
-      }
+      if let reply = try asked.answer() { return try Self.message(reply) }
       if try !Self.isOwned(directory) {
         // It may have answered as its last deed.
-        if let reply = try queue.takeReply(id), reply.succeeded { return reply.message }
-        queue.withdraw(id)
+        if let reply = try asked.answer() { return try Self.message(reply) }
         throw Failure(
           .failed, "the process that ran the topology ended before it answered",
           at: directory.path, todo: "repeat the command")
       }
       usleep(20_000)
+    }
+  }
+
+  private static func message(_ reply: Reply) throws -> String {
+    switch reply.outcome {
+    case .done, .running: return reply.message
+    case .failed: throw Failure(.failed, reply.message)
+    case .refused: throw Failure(.stateRefused, reply.message)
     }
   }
 

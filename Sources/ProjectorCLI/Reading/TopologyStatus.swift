@@ -103,7 +103,7 @@ struct TopologyStatus {
 
   var text: String {
     var head = "Topology: \(topology) (generation \(StateDirectory.name(generation))"
-    if let meta { head += ", \(meta.status.rawValue), created \(meta.created)" }
+    if let meta { head += ", \(meta.phase.rawValue), created \(meta.created)" }
     var table = TextTable(
       ["TASK", "PARTITION", "POSITION", "END", "LAG", "STREAM TIME"], numeric: [2, 3, 4])
     for input in inputs {
@@ -132,7 +132,7 @@ struct TopologyStatus {
     var object = JSONText.Object()
     object.add("topology", topology)
     object.add("generation", generation)
-    object.add("status", meta?.status.rawValue)
+    object.add("status", meta?.phase.rawValue)
     object.add("created", meta?.created)
     object.add("inputs", json: JSONText.array(inputs.map(Self.object)))
     var counts = JSONText.Object()

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import JSONSerdes
 import Logging
 import StateStore
@@ -133,9 +134,11 @@ struct DeadLetters: Verb {
       session.topology(topology), stateRoot: try session.settings.require("state"), log: log,
       options: try session.runOptions(sharing: 1), clock: SystemWallClock(),
       report: { [logger = session.logger] in logger.info("\($0)") })
-    let run = try owner.openCurrent()
-    defer { run.close() }
-    let reply = try run.retryDeadLetters(ids.isEmpty ? nil : ids)
+    let list = ids.map(\.description).joined(separator: ",")
+    let reply = try owner.carryOut(
+      Request(
+        id: "\(SystemWallClock().now().milliseconds)-\(getpid())", verb: "retry",
+        arguments: list.isEmpty ? [:] : ["ids": list]))
     guard reply.succeeded else { throw Failure(.failed, reply.message) }
     try session.output.write(reply.message + "\n")
   }

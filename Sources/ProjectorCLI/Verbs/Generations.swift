@@ -27,7 +27,7 @@ struct Generations: Verb {
     for generation in try directory.generations() {
       let meta = try GenerationMeta.read(directory.directory(of: generation))
       table.add([
-        StateDirectory.name(generation), meta?.status.rawValue ?? "unknown", meta?.created ?? "",
+        StateDirectory.name(generation), meta?.phase.rawValue ?? "unknown", meta?.created ?? "",
         generation == current ? "*" : "",
       ])
     }
@@ -46,8 +46,8 @@ struct Generations: Verb {
         todo: "rewind first, then drop it")
     }
     let meta = try GenerationMeta.read(directory.directory(of: generation))
-    // Nobody writes a retired one; any other may be filling.
-    let lock = meta?.status == .retired ? nil : try OwnerLock(directory)
+    // Nobody writes one that has served; any other may be filling.
+    let lock = meta?.phase == .serving ? nil : try OwnerLock(directory)
     try directory.remove(generation)
     withExtendedLifetime(lock) {}
   }

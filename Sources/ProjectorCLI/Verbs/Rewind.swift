@@ -56,7 +56,9 @@ struct Rewind: Verb {
         graph, stateRoot: root, log: log, options: try session.runOptions(sharing: 1),
         clock: SystemWallClock(), report: { [logger = session.logger] in logger.info("\($0)") })
     } catch let error as StoreError where error.code == .locked {
-      let request = OwnerRequest(directory: directory, verb: "rewind", arguments: arguments)
+      let request = OwnerRequest(
+        directory: directory, verb: "rewind",
+        arguments: arguments.merging(["lineage": graph.fingerprint]) { $1 })
       let answer = try request.perform()
       session.logger.info("\(answer)")
       return

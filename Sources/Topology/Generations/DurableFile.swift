@@ -9,15 +9,20 @@ enum DurableFile {
     let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw failure("create", temporary) }
     defer { Glibc.close(file) }
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
-      guard count > 0 else { throw failure("write", temporary) }
-      rest = rest.dropFirst(count)
-    }
-    guard fsync(file) == 0 else { throw failure("sync", temporary) }
+    try write(Array(text.utf8), to: file, temporary)
     guard rename(temporary, path) == 0 else { throw failure("rename", temporary) }
     try syncDirectory(of: path)
+  }
+
+  /// Writes all of it and syncs.
+  static func write(_ bytes: [UInt8], to file: Int32, _ path: String) throws(StoreError) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
+      guard count > 0 else { throw failure("write", path) }
+      rest = rest.dropFirst(count)
+    }
+    guard fsync(file) == 0 else { throw failure("sync", path) }
   }
 
   /// - Returns: `nil` where there is no such file.

@@ -1,58 +1,104 @@
+import Glibc
 import StateStore
 import StreamCore
 
 /// The last commits of a generation's tasks: how far another one is to be filled, and what it
-/// cannot find out from the log.
+/// cannot find out from the log. It reads one task at a time, for a process may have thousands.
 struct GenerationCut {
-  private struct Task {
-    let progress: TaskProgress
-    let journal: [[UInt8]]
+  /// What a task that fills is to do.
+  struct Part {
+    /// Where each of its inputs ends.
+    let limits: [TopicPartition: Offset]
+    /// What it is still to follow, so that it decides as its counterpart did; `nil` for one that
+    /// did not begin as that did, or went another way, and decides for itself.
+    let replay: FollowedJournal?
+    /// It stands there already.
+    let isReached: Bool
   }
 
+  private let generation: Int
   private let directory: StateDirectory
-  private let tasks: [TaskName: Task]
+  private let tasks: Set<TaskName>
+  private let other: OtherLineage?
+  private let followsJournal: Bool
 
+  /// How far a generation of another lineage has come, whose tasks read what they read.
+  private struct OtherLineage {
+    /// In each partition the lowest position of its tasks.
+    var positions: [TopicPartition: Offset] = [:]
+    /// Partitions with a task that has committed nothing yet: what it reads has no position.
+    var begun: Set<Int> = []
+  }
+
+  /// - Parameters:
+  ///   - isSameLineage: whether tasks of one name are counterparts.
+  ///   - followsJournal: whether they may decide alike.
   /// - Throws: ``StateStore/StoreError``.
-  init(of generation: Int, in directory: StateDirectory) throws {
+  init(
+    of generation: Int, in directory: StateDirectory, isSameLineage: Bool, followsJournal: Bool
+  ) throws {
+    self.generation = generation
     self.directory = directory
-    tasks = try Self.tasks(of: generation, in: directory)
-  }
-
-  /// Positions and journal of a task are of one commit.
-  private static func tasks(of generation: Int, in directory: StateDirectory) throws
-    -> [TaskName: Task]
-  {
-    var tasks: [TaskName: Task] = [:]
-    for name in try directory.tasks(of: generation) {
-      tasks[name] = try StateReader.open(directory.task(generation, name)).read {
-        Task(progress: TaskProgress(words: try $0.words()), journal: try $0.journal())
+    self.followsJournal = followsJournal && isSameLineage
+    let names = try directory.tasks(of: generation)
+    tasks = Set(names)
+    other =
+      isSameLineage
+      ? nil
+      : try names.reduce(into: OtherLineage()) { other, name in
+        let positions = try TaskProgress.read(directory.task(generation, name)).positions
+        other.positions.merge(positions, uniquingKeysWith: min)
+        if positions.isEmpty { other.begun.insert(name.partition) }
       }
-    }
-    return tasks
   }
 
-  var positions: [TopicPartition: Offset] {
-    tasks.values.reduce(into: [:]) { $0.merge($1.progress.positions, uniquingKeysWith: max) }
-  }
-
-  /// What each task of a generation that fills is still to follow, so that it decides as this one
-  /// did. A task that did not begin as its counterpart did, or went another way, decides for itself.
-  func replay(
-    into generation: Int, from start: [TopicPartition: Offset]
-  ) throws -> [TaskName: FollowedJournal] {
-    let filling = try Self.tasks(of: generation, in: directory)
-    var replay: [TaskName: FollowedJournal] = [:]
-    for (name, task) in tasks {
-      let other = filling[name]
-      let beginsAlike = task.progress.starts.allSatisfy { partition, offset in
-        (other?.progress.starts ?? start)[partition] == offset
+  /// - Parameters:
+  ///   - start: where inputs begin that have no state yet.
+  ///   - end: the log's end in a partition that this generation did not have.
+  /// - Throws: ``StateStore/StoreError``.
+  func part(
+    _ task: TaskOpener.Planned, of filling: Int, from start: [TopicPartition: Offset],
+    end: (TopicPartition) throws -> Offset
+  ) throws -> Part {
+    let path = directory.task(filling, task.name)
+    let isThere = access("\(path)/data.mdb", F_OK) == 0
+    let filled =
+      try isThere
+      ? StateReader.open(path).read {
+        (progress: TaskProgress(words: try $0.words()), journal: try $0.journal())
+      } : nil
+    func own(_ input: TopicPartition) -> Offset? { filled?.progress.positions[input] }
+    var limits: [TopicPartition: Offset] = [:]
+    var isThereYet: Bool { isThere && limits.allSatisfy { own($0.key) == $0.value } }
+    guard other == nil, tasks.contains(task.name) else {
+      for input in task.inputs {
+        if let position = other?.positions[input] {
+          limits[input] = position
+        } else if other?.begun.contains(input.partition) == true {
+          limits[input] = own(input) ?? start[input]
+        } else {
+          limits[input] = try end(input)
+        }
       }
-      let journal = other?.journal ?? []
-      guard beginsAlike, task.progress.gaps == other?.progress.gaps ?? [:],
-        task.journal.starts(with: journal)
-      else { continue }
-      replay[name] = FollowedJournal(task.journal, units: task.progress.units)
+      return Part(limits: limits, replay: nil, isReached: isThereYet)
     }
-    return replay
+    let (progress, journal) = try StateReader.open(directory.task(generation, task.name)).read {
+      (TaskProgress(words: try $0.words()), try $0.journal())
+    }
+    for input in task.inputs {
+      // Of an input without a position nothing was taken.
+      limits[input] = progress.positions[input] ?? own(input) ?? start[input]
+    }
+    let done = filled?.journal ?? []
+    let beginsAlike = progress.starts.allSatisfy { partition, offset in
+      (filled?.progress.starts ?? start)[partition] == offset
+    }
+    let follows =
+      followsJournal && beginsAlike && progress.gaps == filled?.progress.gaps ?? [:]
+      && journal.starts(with: done)
+    return Part(
+      limits: limits,
+      replay: follows ? FollowedJournal(journal, units: progress.units) : nil,
+      isReached: isThereYet && (!follows || filled?.progress.units == progress.units))
   }
 }

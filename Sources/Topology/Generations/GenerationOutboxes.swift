@@ -1,8 +1,8 @@
 import StateStore
 import StreamCore
 
-/// The outboxes of a stopped generation whose lineage the topology no longer has: its tasks cannot
-/// be run, but what they had decided to send is sent.
+/// The outboxes of a generation that does not run, be it that the topology has another lineage now:
+/// what its tasks had decided to send is sent.
 struct GenerationOutboxes {
   private let generation: Int
   private let directory: StateDirectory
@@ -15,17 +15,16 @@ struct GenerationOutboxes {
   }
 
   /// - Throws: ``StateStore/StoreError`` or ``StreamCore/LogError``.
-  func publishToEnd(on log: any RecordLog) throws {
-    let tasks = try directory.tasks(of: generation)
-    let paths = tasks.map { directory.task(generation, $0) }
-    let stored = try paths.map { path in
+  func publishToEnd(on log: any RecordLog, _ stop: StopSignal) throws {
+    for task in try directory.tasks(of: generation) {
+      try stop.check("the sending of what was not sent yet")
+      let path = directory.task(generation, task)
       let reader = try StateReader.open(path)
-      return (reader.identity, Outbox.destinations(in: try reader.read { try $0.words() }))
-    }
-    for (index, (identity, destinations)) in stored.enumerated() where !destinations.isEmpty {
-      let state = try TaskState.open(directory: paths[index], identity: identity)
+      let destinations = Outbox.destinations(in: try reader.read { try $0.words() })
+      guard !destinations.isEmpty else { continue }
+      let state = try TaskState.open(directory: path, identity: reader.identity)
       let publisher = try OutboxPublisher(
-        state, of: tasks[index], topology: topology, destinations: destinations, log: log)
+        state, of: task, topology: topology, destinations: destinations, log: log)
       defer { publisher.close() }
       try state.makeDurable()
       try publisher.publish()

@@ -47,7 +47,7 @@ package struct StateDirectory: Hashable, Sendable {
 
   /// All generations on disk, oldest first.
   package func generations() throws(StoreError) -> [Int] {
-    try Self.entries(path).compactMap { $0.count == 6 ? Int($0) : nil }.sorted()
+    try Self.numbers(in: path)
   }
 
   /// Tasks that have a directory in a generation.
@@ -62,8 +62,20 @@ package struct StateDirectory: Hashable, Sendable {
     return partitions.isEmpty ? nil : partitions.sorted()
   }
 
+  /// Entries of a directory that ``name(_:)`` gives, in order: of six digits, or more.
+  static func numbers(in path: String) throws(StoreError) -> [Int] {
+    try entries(path).compactMap { entry in
+      Int(entry).flatMap { $0 > 0 && name($0) == entry ? $0 : nil }
+    }.sorted()
+  }
+
   /// Names in a directory, without hidden ones; empty where there is none.
   package static func entries(_ path: String) throws(StoreError) -> [String] {
+    try allEntries(path).filter { !$0.hasPrefix(".") }
+  }
+
+  /// Names in a directory, hidden ones too.
+  static func allEntries(_ path: String) throws(StoreError) -> [String] {
     guard let directory = unsafe opendir(path) else {
       if errno == ENOENT { return [] }
       throw DurableFile.failure("list", path)
@@ -74,89 +86,43 @@ package struct StateDirectory: Hashable, Sendable {
       let name = unsafe withUnsafePointer(to: entry.pointee.d_name) {
         unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
       }
-      if !name.hasPrefix(".") { names.append(name) }
+      if name != ".", name != ".." { names.append(name) }
     }
     return names
   }
 
-  /// Removes a generation's directory with everything in it.
+  /// Removes a generation: whole at every moment, or not there.
   package func remove(_ generation: Int) throws(StoreError) {
-    try Self.removeTree(directory(of: generation))
+    let removed = "\(path)/.removed-\(Self.name(generation))"
+    try Self.removeTree(removed)
+    guard rename(directory(of: generation), removed) == 0 else {
+      if errno == ENOENT { return }
+      throw DurableFile.failure("rename", directory(of: generation))
+    }
+    try Self.removeTree(removed)
+  }
+
+  /// Whether a generation has a task of every partition of its topics.
+  ///
+  /// - Throws: ``StateStore/StoreError`` where a task's state cannot be read.
+  func hasAllPartitions(_ generation: Int) throws -> Bool {
+    let tasks = try tasks(of: generation)
+    guard let first = tasks.first else { return true }
+    let count = try StateReader.open(task(generation, first)).identity.partitionCount
+    return Set(tasks.map(\.partition)).count >= count
+  }
+
+  /// Removes what a crash left half-removed.
+  func removeLeftovers() throws(StoreError) {
+    for name in try Self.allEntries(path) where name.hasPrefix(".removed-") {
+      try Self.removeTree("\(path)/\(name)")
+    }
   }
 
   package static func removeTree(_ path: String) throws(StoreError) {
     if unlink(path) == 0 || errno == ENOENT { return }
     guard errno == EISDIR || errno == EPERM else { throw DurableFile.failure("remove", path) }
-    for name in try entries(path) { try removeTree("\(path)/\(name)") }
+    for name in try allEntries(path) { try removeTree("\(path)/\(name)") }
     guard rmdir(path) == 0 else { throw DurableFile.failure("remove", path) }
-  }
-}
-
-/// The lock by which one process owns a topology on a state directory; it ends with the process.
-package final class OwnerLock: Sendable {
-  private let file: Int32
-
-  /// - Throws: ``StateStore/StoreError`` with `.locked` where another process holds it.
-  package init(_ directory: StateDirectory) throws(StoreError) {
-    try DurableFile.makeDirectory(directory.path)
-    let path = "\(directory.path)/owner"
-    let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard opened >= 0 else { throw DurableFile.failure("open", path) }
-    guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
-      let isTaken = errno == EWOULDBLOCK
-      let failure = DurableFile.failure("lock", path)
-      Glibc.close(opened)
-      guard isTaken else { throw failure }
-      throw StoreError(
-        .locked,
-        "another process runs topology '\(directory.topology)' on \(directory.path); stop it, or "
-          + "give this one another --state", store: "")
-    }
-    // From here on `deinit` closes it: not before nothing can fail, or it would be closed twice.
-    file = opened
-    ftruncate(file, 0)
-    let text = Array("\(getpid())\n".utf8)
-    _ = unsafe text.withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) }
-  }
-
-  deinit {
-    // A child process that is just being started may have the file too; the lock ends now.
-    flock(file, LOCK_UN)
-    Glibc.close(file)
-  }
-}
-
-/// What `meta.json` says of a generation.
-package struct GenerationMeta: Hashable, Sendable {
-  package enum Status: String, Hashable, Sendable { case unfinished, serving, retired }
-  package var status: Status
-  /// RFC 3339.
-  package var created: String
-  /// The id of the request that asked for it, so that a repeated one is answered and not carried
-  /// out again; `nil` for one that nobody waits for.
-  package var request: String?
-
-  package init(status: Status, created: String, request: String? = nil) {
-    self.status = status
-    self.created = created
-    self.request = request
-  }
-
-  package func write(to directory: String) throws(StoreError) {
-    let request = request.map { ",\"request\":\"\($0)\"" } ?? ""
-    let text = "{\"status\":\"\(status.rawValue)\",\"created\":\"\(created)\"\(request)}\n"
-    try DurableFile.write(text, to: "\(directory)/meta.json")
-  }
-
-  /// - Throws: ``StateStore/StoreError`` with `.corrupted` for a file that this engine did not write.
-  package static func read(_ directory: String) throws(StoreError) -> GenerationMeta? {
-    guard let text = try DurableFile.read("\(directory)/meta.json") else { return nil }
-    let fields = StateFields(text)
-    guard let word = fields["status"], let status = Status(rawValue: word),
-      let created = fields["created"]
-    else {
-      throw StoreError(.corrupted, "\(directory)/meta.json says no status", store: "")
-    }
-    return GenerationMeta(status: status, created: created, request: fields["request"])
   }
 }

@@ -27,6 +27,9 @@ package final class GroupProgress {
     if offsets != nil, !untold.contains(where: { $0 === task }) { untold.append(task) }
   }
 
+  /// Whether ``tellWhereDue()`` will have something to tell.
+  var hasUntold: Bool { !untold.isEmpty }
+
   /// - Throws: ``StateStore/StoreError``; a log that refuses is reported.
   package func tellWhereDue() throws {
     guard !untold.isEmpty, clock.now() >= nextAt else { return }

@@ -2,50 +2,52 @@ import StateStore
 package import StreamCore
 import Synchronization
 
-/// What a run of one generation needs to know.
-package struct RunOptions: Sendable {
-  /// Partitions to run; `nil` for all.
-  package var partitions: [Int]?
-  package var threads = 1
-  package var budget = IntervalBudget()
-  /// Bytes of batches read ahead for each partition.
-  package var bufferBytes = 2 << 20
-  package var reader = ReaderOptions()
-  /// Whether outputs are sent; a generation that fills keeps silent.
-  package var publishes = true
-  /// Positions at which to stop, by partition; partitions not named do not stop.
-  package var limitsByPartition: [TopicPartition: Offset] = [:]
-  /// Where fresh tasks begin; a partition not named begins at the log's start.
-  package var start: [TopicPartition: Offset] = [:]
-  /// Journals to follow instead of deciding; a task not named decides.
-  package var replay: [TaskName: FollowedJournal] = [:]
-  /// Goes on although records that the state needs are gone; the state remembers that it lacks them.
-  package var allowTruncated = false
-  /// Stores that tasks do without, though the topology has them.
-  package var waiting: [TaskName: Set<String>] = [:]
-  package var storeOptions = Environment.Options()
-  /// When the owner takes snapshots; `nil` for never.
-  package var snapshots: SnapshotPolicy?
-
-  package init() {}
-}
-
-/// Runs all tasks of one generation of a topology on a log, until stopped or at its limits.
+/// The tasks of one generation of a topology on a log, from their opening to their end.
+///
+/// One thread owns it, and hands its tasks to the threads of its loops for as long as they run.
 package final class GenerationRun {
+  /// The life of its tasks.
+  enum State: Equatable {
+    case assigned, opening, running, draining, closed, failed
+  }
+
+  /// What its threads did so far.
+  private struct Progress {
+    var loops = 0
+    var atLimits = 0
+    var ended = 0
+    var failure: (any Error)?
+  }
+
   package let topology: Topology
   package let generation: Int
   package private(set) var tasks: [StreamTask] = []
-  private let log: any RecordLog
+  private(set) var state = State.assigned
+  let log: any RecordLog
   private let directory: StateDirectory
-  private let options: RunOptions
+  let options: RunOptions
   private let clock: any WallClock
   private let report: @Sendable (String) -> Void
-  private let shared = RunState()
-  private var thread: EngineThread?
+  let stopSignal: StopSignal
+  private let progress = Monitor(Progress())
+  private var loops: [TaskLoop] = []
+  private var threads: [EngineThread] = []
+  private var publishers: [OutboxPublisher?] = []
 
-  package init(
+  package convenience init(
     _ topology: Topology, generation: Int, log: any RecordLog, directory: StateDirectory,
     options: RunOptions, clock: any WallClock, report: @escaping @Sendable (String) -> Void
+  ) {
+    self.init(
+      topology, generation: generation, log: log, directory: directory, options: options,
+      clock: clock, stop: StopSignal(), report: report)
+  }
+
+  /// - Parameter stop: ends it as ``stop()`` does.
+  init(
+    _ topology: Topology, generation: Int, log: any RecordLog, directory: StateDirectory,
+    options: RunOptions, clock: any WallClock, stop: StopSignal,
+    report: @escaping @Sendable (String) -> Void
   ) {
     self.topology = topology
     self.generation = generation
@@ -54,135 +56,114 @@ package final class GenerationRun {
     self.options = options
     self.clock = clock
     self.report = report
+    stopSignal = StopSignal(below: stop)
   }
+
+  // MARK: Opening
 
   /// Opens the tasks and compares their positions with the log.
   ///
   /// - Throws: ``StreamCore/LogError``, ``StateStore/StoreError`` or ``TaskError``; no record was
   ///   taken.
   package func open() throws {
-    let held = try HeldTask.all(of: generation, in: directory)
-    try topology.checkPlaces(of: held, directory: directory.path)
-    for sub in topology.subTopologies {
-      let beginsAtEnds = topology.beginsAtEnds(sub, beside: held)
-      let count = try partitionCount(of: sub)
-      let wanted = options.partitions ?? Array(0..<count)
-      for partition in wanted {
-        guard partition >= 0, partition < count else {
-          throw LogError(
-            .partitionMissing,
-            "there is no partition \(partition) of '\(sub.topics[0])', which has \(count)")
-        }
-        try openTask(sub, partition, of: count, beginsAtEnds)
-      }
+    state = .opening
+    do {
+      let opener = TaskOpener(
+        topology: topology, generation: generation, log: log, directory: directory,
+        options: options, clock: clock, stop: stopSignal, report: report)
+      let planned = try TaskOpener.plan(topology, on: log, partitions: options.partitions)
+        .filter { options.tasks?.contains($0.name) ?? true }
+      tasks = try opener.open(try running(planned))
+      try nameTasks()
+    } catch {
+      state = .failed
+      throw error
     }
   }
 
-  private func partitionCount(of sub: SubTopology) throws -> Int {
-    var counts: [Int] = []
-    for topic in sub.topics {
-      guard let description = try log.topic(topic) else {
-        throw LogError(
-          .topicMissing,
-          "source topic '\(topic)' does not exist on \(log.url); create it with `projector topics "
-            + "create \(topic)` or correct --log")
-      }
-      counts.append(description.partitions)
-    }
-    guard let count = counts.first, counts.allSatisfy({ $0 == count }) else {
-      let list = zip(sub.topics, counts).map { "'\($0)' \($1)" }.joined(separator: ", ")
-      throw TaskError(
-        .notCopartitioned, nil, nil,
-        "topics read together need the same number of partitions: \(list)")
-    }
-    return count
-  }
-
-  /// - Parameter beginsAtEnds: whether inputs that it knows no position of begin at their ends.
-  private func openTask(
-    _ sub: SubTopology, _ partition: Int, of count: Int, _ beginsAtEnds: Bool
-  ) throws {
-    let name = TaskName(subTopology: sub.name, partition: partition)
-    let sub = topology.runnable(sub, without: options.waiting[name] ?? [])
-    let path = directory.task(generation, name)
-    try DurableFile.makeDirectory(path)
-    let state = try TaskState.open(
-      directory: path,
-      identity: topology.identity(sub, partition: partition, of: count, generation: generation),
-      options: options.storeOptions)
-    let hasCommitted = state.words.value(named: "commits") ?? 0 > 0
-    try openTask(
-      topology.runnable(sub, without: state.identity.waiting), name, state,
-      beginsAtEnds || hasCommitted)
-  }
-
-  private func openTask(
-    _ sub: SubTopology, _ name: TaskName, _ state: TaskState, _ beginsAtEnds: Bool
-  ) throws {
-    for store in state.identity.waiting.sorted() {
-      report(
-        "task \(name) has no store '\(store)': it was added, and what hangs on it waits for a "
-          + "rebuild (`projector rewind \(topology.name) --to earliest`)")
-    }
-    guard !sub.topics.isEmpty else { return }
-    let shared = shared
-    let task = try StreamTask(
-      topology, sub, partition: name.partition, state: state, replay: options.replay[name],
-      clock: clock, retryWait: { shared.sleep($0) }, log: report)
-    for input in task.inputs { try prepare(input, of: task, beginsAtEnds) }
-    // Where an added input began is known from now on, whatever becomes of this start.
-    if beginsAtEnds, task.inputs.contains(where: { !$0.isKnown }) {
-      task.markDirty()
-      try task.commit()
-    }
-    tasks.append(task)
-  }
-
-  /// Sets where an input begins and ends, and compares its position with the log.
-  private func prepare(
-    _ input: LogInput, of task: StreamTask, _ beginsAtEnds: Bool
-  ) throws {
-    let offsets = try log.offsets(of: input.topicPartition)
-    input.limit = options.limitsByPartition[input.topicPartition]
-    if input.last == nil, input.position == 0 {
-      let isAdded = beginsAtEnds && !input.isKnown
-      input.begin(
-        at: options.start[input.topicPartition]
-          ?? (isAdded ? offsets.upperBound : offsets.lowerBound))
-      if offsets.lowerBound > 0, !isAdded {
+  /// Leaves out what a generation in service lacks: a sub-topology that was added is filled by a
+  /// rebuild, never from the middle.
+  private func running(_ planned: [TaskOpener.Planned]) throws -> [TaskOpener.Planned] {
+    guard let meta = try GenerationMeta.read(directory.directory(of: generation)),
+      meta.phase == .serving, !meta.tasks.isEmpty
+    else { return planned }
+    let known = Set(meta.tasks.map(\.subTopology))
+    var reported: Set<String> = []
+    return planned.filter { task in
+      if known.contains(task.name.subTopology) || task.sub.stores.isEmpty { return true }
+      if reported.insert(task.name.subTopology).inserted {
+        let stores = task.sub.stores.joined(separator: ", ")
         report(
-          "\(input.topicPartition) begins at offset \(offsets.lowerBound): what the log removed "
-            + "before is not in the views")
+          "'\(task.name.subTopology)' was added and waits for a rebuild, with \(stores): "
+            + "`rewind --to earliest` fills it")
       }
-    }
-    try ResumeCheck.check(
-      offsets, for: input, isCompacted: topology.isCompacted(input.topicPartition.topic),
-      allowTruncated: options.allowTruncated)
-    if let last = input.last, offsets.lowerBound > last.offset {
-      // Only later records remain: nothing says that the log is another, nothing that it is not.
-      task.counters[.unverified] += 1
-    } else if offsets.lowerBound <= input.position {
-      return
+      return false
     }
     if offsets.lowerBound > input.position { task.abandonReplay() }
     input.skip(to: offsets.lowerBound)
   }
 
-  /// Runs on the calling thread and those it needs until ``stop()`` or until every task reached
-  /// its limits; then everything is committed.
+  /// The generation says which tasks it has before one of them takes a record, so that one that is
+  /// lost is missed.
+  private func nameTasks() throws {
+    let path = directory.directory(of: generation)
+    guard var meta = try GenerationMeta.read(path) else { return }
+    let named = Set(meta.tasks)
+    let new = tasks.map(\.name).filter { !named.contains($0) }
+    guard !new.isEmpty else { return }
+    try DurableFile.syncDirectory(of: path + "/meta.json")
+    meta.tasks = (meta.tasks + new).sorted()
+    try meta.write(to: path)
+  }
+
+  // MARK: Running
+
+  /// Runs until ``stop()`` or until every task reached its limits; then everything is committed.
   ///
   /// - Throws: what stopped a task.
   package func run() throws {
+    try start {}
+    _ = progress.wait(atMost: nil) { progress in
+      progress.ended == progress.loops || progress.atLimits == progress.loops ? true : nil
+    }
+    stop()
+    try join()
+  }
+
+  /// Runs on threads of its own; ``stop()`` and ``join(atMost:)`` end it.
+  ///
+  /// - Parameter whenChanged: called by any of the threads when one of its loops has come to its
+  ///   limits, failed or ended.
+  /// - Throws: ``StreamCore/LogError`` or ``StateStore/StoreError`` where nothing was begun.
+  func start(whenChanged: @escaping @Sendable () -> Void) throws {
+    do {
+      publishers = try options.publishes ? makePublishers() : tasks.map { _ in nil }
+      try startThreads(whenChanged)
+      state = .running
+    } catch {
+      state = .failed
+      throw error
+    }
+  }
+
+  private func startThreads(_ whenChanged: @escaping @Sendable () -> Void) throws {
     ProcessMemory.keepFreed()
-    let publishers = try options.publishes ? makePublishers() : tasks.map { _ in nil }
-    let buffers = FetchBuffers(bytesMax: options.bufferBytes)
+    let inputs = tasks.reduce(0) { $0 + $1.inputs.count }
+    let buffers = FetchBuffers(bytesMax: options.bufferBytes(inputs: inputs))
     let fetch = FetchLoop(
-      reader: try log.makeReader(options.reader), buffers: buffers, report: report)
-    for publisher in publishers { publisher?.waitForLog = waitForLog }
+      reader: try log.makeReader(options.reader(inputs: inputs)), buffers: buffers, report: report)
+    for publisher in publishers.compactMap(\.self) {
+      publisher.waitForLog = waitForLog
+      stopSignal.onStop(publisher.hurry)
+    }
     let count = max(1, min(options.threads, tasks.count))
     var budget = options.budget
     budget.shares *= count
-    let loops = (0..<count).map { number in
+    let (progress, stop) = (progress, stopSignal)
+    progress.withLock { $0.loops = count }
+    let positions = tasks.flatMap(\.inputs).map { ($0.topicPartition, $0.fetchPosition) }
+    let start = Dictionary(positions, uniquingKeysWith: min)
+    for number in 0..<count {
       let mine = tasks.indices.filter { $0 % count == number }
       let groups = GroupProgress(
         topology.group, log: options.publishes ? log.groupOffsets : nil, clock: clock,
@@ -190,250 +171,186 @@ package final class GenerationRun {
       let loop = TaskLoop(
         mine.map { (tasks[$0], publishers[$0]) }, buffers: buffers, fetch: fetch,
         budget: budget, clock: clock, onCommit: groups.note)
-      return (loop, groups)
+      loop.stop = stop
+      loop.dropsOutputs = options.dropsOutputs
+      loops.append(loop)
+      let wake = loop.wake
+      stop.onStop { wake.signal() }
+      let driven = ThreadBound((loop: loop, groups: groups))
+      threads.append(
+        EngineThread {
+          let (loop, groups) = (driven.value.loop, driven.value.groups)
+          Self.drive(
+            loop, groups, stop,
+            whenAtLimits: {
+              progress.change { $0.atLimits += 1 }
+              whenChanged()
+            },
+            whenFailed: { error in
+              progress.change { if $0.failure == nil { $0.failure = error } }
+              stop.stop()
+              whenChanged()
+            })
+          let failure = progress.withLock { $0.failure }
+          loop.endWork(
+            failure ?? TaskError(.stopped, nil, nil, "the process was stopped; ask again"))
+          progress.change { $0.ended += 1 }
+          whenChanged()
+        })
     }
-    shared.begin(
-      loops.map(\.0.wake), loops.map(\.0.mailbox), publishers.compactMap { $0?.hurry })
-    let positions = tasks.flatMap(\.inputs).map { ($0.topicPartition, $0.fetchPosition) }
-    let start = Dictionary(positions, uniquingKeysWith: min)
-    let reading = EngineThread { fetch.run(start) }
-    let threads = loops.dropFirst().map { loop in
-      let boxed = ThreadBound(loop)
-      return EngineThread { [shared] in
-        Self.drive(boxed.value, shared)
+    stop.onStop { fetch.stop() }
+    threads.append(
+      EngineThread {
+        do { try fetch.run(start) } catch {
+          progress.change { if $0.failure == nil { $0.failure = error } }
+          stop.stop()
+          whenChanged()
+        }
+      })
+  }
+
+  private static func drive(
+    _ loop: TaskLoop, _ groups: GroupProgress, _ stop: StopSignal, whenAtLimits: () -> Void,
+    whenFailed: (any Error) -> Void
+  ) {
+    var saidSo = false
+    do {
+      while !stop.isStopped {
+        let progressed = try loop.turn()
+        try groups.tellWhereDue()
+        if progressed { continue }
+        // It goes on taking work until it is told to end.
+        if loop.isAtLimits, !saidSo {
+          saidSo = true
+          try loop.commitAll()
+          whenAtLimits()
+          continue
+        }
+        let untold = groups.hasUntold ? Duration.seconds(1) : nil
+        loop.wake.sleep(atMost: [loop.pause, untold].compactMap(\.self).min())
       }
+    } catch {
+      // A stop that cut a wait short is no failure.
+      if !stop.isStopped || (error as? TaskError)?.code != .stopped { whenFailed(error) }
     }
-    Self.drive(loops[0], shared)
-    for thread in threads { thread.join() }
-    fetch.stop()
-    reading.join()
-    if let failure = shared.failure { throw failure }
-    if !shared.isStopped { for task in tasks { try task.finishReplay() } }
+    do {
+      try loop.finish()
+      try groups.tellAtEnd()
+    } catch {
+      whenFailed(error)
+    }
   }
 
   /// What a publisher does about a log that cannot be reached: says so once, and waits.
   private var waitForLog: @Sendable (LogError) -> Bool {
     let said = Mutex(false)
-    return { [shared, report] error in
+    return { [stopSignal, report] error in
       let isFirst = said.withLock { said in
         defer { said = true }
         return !said
       }
       if isFirst { report("outputs wait in the outbox: \(error)") }
-      shared.sleep(.seconds(1))
-      return !shared.isStopped
+      return stopSignal.sleep(.seconds(1))
     }
   }
 
-  /// Runs on threads of its own; ``join()`` ends it.
-  package func start(whenEnded: @escaping @Sendable () -> Void) {
-    let (boxed, shared) = (ThreadBound(self), shared)
-    thread = EngineThread {
-      do { try boxed.value.run() } catch { shared.fail(error) }
-      shared.end()
-      whenEnded()
-    }
+  /// Whether each task stands at the positions it was to reach, committed.
+  var isAtLimits: Bool { progress.withLock { $0.atLimits == $0.loops } }
+  /// Whether all loops have ended: by ``stop()``, or by what one of them failed by.
+  var hasEnded: Bool { progress.withLock { $0.ended == $0.loops } }
+  /// What stopped the first of its tasks that stopped by itself.
+  var failure: (any Error)? { progress.withLock { $0.failure } }
+
+  /// Ends it after a commit.
+  package func stop() {
+    if state == .running { state = .draining }
+    stopSignal.stop()
   }
 
-  /// Whether a started run is over.
-  package var hasEnded: Bool { shared.hasEnded }
-
-  /// Waits for the end of a started run.
+  /// Waits for the end of its threads.
   ///
-  /// - Throws: what stopped a task.
-  package func join() throws {
-    thread?.join()
-    if let failure = shared.failure { throw failure }
-  }
-
-  /// Next offsets to process, by partition; callable while the run goes on.
-  package func positions() throws -> [TopicPartition: Offset] {
-    let positions = try perform { $0.positions }
-    return Dictionary(positions.flatMap { $0.map { ($0.key, $0.value) } }, uniquingKeysWith: max)
-  }
-
-  /// Has the thread of each task carry out `body` between two of its records.
-  ///
-  /// - Throws: what `body` throws; the task goes on.
-  func perform<Answer: Sendable>(
-    _ body: @escaping @Sendable (StreamTask) throws -> Answer
-  ) throws -> [Answer] {
-    let answers = Answers<Answer>()
-    let letter: Mailbox.Letter = { tasks in
-      answers.add(tasks.map { task in Result { try body(task) } })
-    }
-    // Between its start and its loops a run has threads, but nobody to take letters yet.
-    while thread != nil, !shared.hasBegun, !hasEnded {
-      answers.added.sleep(atMost: .milliseconds(2))
-    }
-    let mailboxes = shared.mailboxes
-    for mailbox in mailboxes { _ = mailbox.post(letter) }
-    shared.wakeAll()
-    if thread == nil { letter(tasks) }
-    while answers.count < tasks.count {
-      if hasEnded {
-        // The loops are gone, and with them their threads: the tasks are the caller's.
-        answers.clear()
-        letter(tasks)
-      } else {
-        answers.added.sleep(atMost: .milliseconds(100))
+  /// - Parameter limit: how long at most; `nil` for ever.
+  /// - Throws: what stopped a task; ``TaskError`` with `.stopped` where time ran out: the threads
+  ///   are left, and keep nothing of what they still do.
+  package func join(atMost limit: Duration? = nil) throws {
+    let end = limit.map { clockNow + $0 }
+    for thread in threads {
+      guard thread.join(atMost: end.map { max(.zero, $0 - clockNow) }) else {
+        stopSignal.abandon()
+        state = .failed
+        throw TaskError(
+          .stopped, nil, nil,
+          "topology '\(topology.name)' did not end within \(options.stopTimeout.text) of its stop: "
+            + "what it was at is dropped, and taken again at the next start; a longer "
+            + "--stop-timeout waits for it")
       }
     }
-    return try answers.all()
+    threads = []
+    loops = []
+    state = failure == nil ? .closed : .failed
+    if let failure { throw failure }
   }
 
-  /// Ends ``run()`` after a commit; callable from any thread and from a signal's handler source.
-  package func stop() { shared.stop() }
+  private var clockNow: MonotonicTime { SystemWallClock().monotonicNow() }
 
-  /// ``stop()`` for another thread, which may not hold the run itself.
-  var stopper: @Sendable () -> Void { { [shared] in shared.stop() } }
-
-  /// Whether it was told to end, or ended.
-  var isStopping: Bool { shared.isStopped || shared.hasEnded }
+  /// Whether its threads are gone, and its tasks the owner's again.
+  var isJoined: Bool { threads.isEmpty }
 
   /// Lets go of the tasks; with the last reference to one its state is closed.
-  package func close() { tasks = [] }
-
-  private static func drive(_ driven: (loop: TaskLoop, groups: GroupProgress), _ shared: RunState) {
-    let (loop, groups) = driven
-    do {
-      while !shared.isStopped {
-        let progressed = try loop.turn()
-        try groups.tellWhereDue()
-        if progressed { continue }
-        if loop.isAtLimits { break }
-        loop.wake.sleep(atMost: loop.pause)
-      }
-      try loop.finish()
-      try groups.tellAtEnd()
-    } catch let error as TaskError where error.code == .recordFailed {
-      // What came before the record is whole; its position is to stand right before it.
-      do {
-        try loop.finish()
-        try groups.tellAtEnd()
-      } catch { shared.fail(error) }
-      shared.fail(error)
-    } catch {
-      shared.fail(error)
-    }
+  package func close() {
+    loops = []
+    publishers = []
+    tasks = []
   }
 
-  func makePublishers() throws -> [OutboxPublisher?] {
-    guard !topology.outputTopics.isEmpty else { return tasks.map { _ in nil } }
-    let counts = tasks.map { $0.state.identity.partitionCount }
-    let stride = counts.max() ?? 1
-    for topic in topology.outputTopics { try ensure(topic, partitions: stride) }
-    if log.transactions != nil {
-      for task in tasks {
-        try ensure(
-          OutboxPublisher.journalTopic(of: topology.name, task.subTopology.name),
-          partitions: task.state.identity.partitionCount)
-      }
-    }
-    return try tasks.map { task in
-      guard !task.subTopology.sinks.isEmpty || topology.deadLetterTopic != nil else { return nil }
-      return try OutboxPublisher(
-        task.state, of: task.name, topology: topology.name,
-        destinations: (task.subTopology.sinks
-          + (topology.deadLetterTopic.map { [$0] } ?? [])).uniqued(),
-        log: log)
-    }
-  }
+  // MARK: Work
 
-  /// Output topics are created explicitly, never by a broker's auto-create.
-  private func ensure(_ topic: String, partitions: Int) throws {
-    guard try log.topic(topic) == nil else { return }
-    guard let administration = log.administration else {
-      throw LogError(
-        .topicMissing,
-        "output topic '\(topic)' does not exist; create it with \(partitions) "
-          + "partitions")
-    }
-    do {
-      try administration.createTopic(topic, partitions: partitions, retention: TopicRetention())
-    } catch {
-      // Another process of this topology was faster.
-      guard error.code == .topicExists else { throw error }
-    }
-  }
-}
-
-/// What the threads of a run tell each other.
-final class RunState: Sendable {
-  private struct Contents {
-    var isStopped = false
-    var failure: (any Error)?
-    var hasBegun = false
-    var hasEnded = false
-    var wakes: [WakeUp] = []
-    var mailboxes: [Mailbox] = []
-    var hurries: [@Sendable () -> Void] = []
-  }
-  private let contents = Mutex(Contents())
-  private let pause = WakeUp()
-
-  /// - Parameter hurries: called when the run is to stop.
-  func begin(_ wakes: [WakeUp], _ mailboxes: [Mailbox], _ hurries: [@Sendable () -> Void]) {
-    let isStopped = contents.withLock { contents in
-      (contents.wakes, contents.mailboxes, contents.hurries) = (wakes, mailboxes, hurries)
-      contents.hasBegun = true
-      return contents.isStopped
-    }
-    if isStopped { stop() }
-  }
-  /// The loops have left their threads.
-  func end() { contents.withLock { ($0.hasEnded, $0.mailboxes) = (true, []) } }
-  var hasEnded: Bool { contents.withLock { $0.hasEnded } }
-  /// The loops take letters, or did.
-  var hasBegun: Bool { contents.withLock { $0.hasBegun } }
-  var mailboxes: [Mailbox] { contents.withLock { $0.mailboxes } }
-  func wakeAll() { for wake in contents.withLock({ $0.wakes }) { wake.signal() } }
-  var isStopped: Bool { contents.withLock { $0.isStopped } }
-  var failure: (any Error)? { contents.withLock { $0.failure } }
-
-  func fail(_ error: any Error) {
-    contents.withLock { if $0.failure == nil { $0.failure = error } }
-    stop()
-  }
-
-  func stop() {
-    let (wakes, hurries) = contents.withLock { contents in
-      contents.isStopped = true
-      return (contents.wakes, contents.hurries)
-    }
-    for hurry in hurries { hurry() }
-    for wake in wakes { wake.signal() }
-    pause.signal()
-  }
-
-  /// A backoff, cut short by ``stop()``.
+  /// Has the thread of each task carry out what `work` makes for it, between two of its slices.
   ///
-  /// - Returns: whether to go on.
-  @discardableResult
-  func sleep(_ duration: Duration) -> Bool {
-    if !isStopped { pause.sleep(atMost: duration) }
-    return !isStopped
-  }
-}
-
-/// Hands an object over to the one thread that uses it from then on.
-struct ThreadBound<Value>: @unchecked Sendable {
-  // Invariant: whoever makes the box never touches the value again while that thread runs.
-  let value: Value
-  init(_ value: Value) { self.value = value }
-}
-
-/// What the tasks answered to one letter.
-private final class Answers<Answer: Sendable>: Sendable {
-  private let results = Mutex<[Result<Answer, any Error>]>([])
-  let added = WakeUp()
-
-  func add(_ more: [Result<Answer, any Error>]) {
-    results.withLock { $0 += more }
-    added.signal()
+  /// - Returns: to how many tasks it gave work; each ends with ``TaskWork/end(_:)``.
+  func post(_ work: (StreamTask) -> (any TaskWork)?) -> Int {
+    var count = 0
+    for (index, task) in tasks.enumerated() {
+      guard let work = work(task) else { continue }
+      loops[index % loops.count].post(work, to: index / loops.count)
+      count += 1
+    }
+    return count
   }
 
-  func clear() { results.withLock { $0 = [] } }
-  var count: Int { results.withLock { $0.count } }
-  func all() throws -> [Answer] { try results.withLock { $0 }.map { try $0.get() } }
+  /// Carries out a decision about kept records in the calling thread: the tasks run on no other.
+  ///
+  /// - Parameter request: the id of the request that asks for it: each task commits it with the
+  ///   effect, so that after a crash before the answer it is not carried out twice.
+  /// - Throws: what stopped a task.
+  func perform(_ verb: KeptVerb, _ selection: KeptSelection, request: String? = nil) throws -> Reply
+  {
+    var tallies: [KeptWork.Tally] = []
+    for task in tasks {
+      let work = KeptWork(verb, selection, of: task.name, request: request, stop: stopSignal)
+      var (records, hasMore) = (0, true)
+      while hasMore {
+        try task.openInterval()
+        let step = try work.step(task)
+        hasMore = step.hasMore
+        records += step.records
+        let isFull =
+          records >= options.budget.records || task.dirtyBytes > options.budget.dirtyBytes
+        guard isFull || !hasMore else { continue }
+        try task.commit()
+        records = 0
+      }
+      tallies.append(work.progress.value)
+    }
+    try stopSignal.check("the \(verb.name); what was done is committed")
+    return verb.reply(tallies)
+  }
+
+  /// Processes dead letters again, in the calling thread.
+  ///
+  /// - Parameter ids: of any tasks; `nil` for all but conflicts.
+  /// - Throws: what stopped a task.
+  package func retryDeadLetters(_ ids: [DeadLetterID]?, request: String? = nil) throws -> Reply {
+    try perform(.retry, KeptSelection(ids: ids), request: request)
+  }
 }

@@ -1,203 +1,140 @@
 import StateStore
 package import StreamCore
-import Synchronization
 
 /// Owns a topology on a state directory: runs its serving generation, carries out requests, and
 /// rebuilds into a new generation while the old one serves.
 package final class TopologyOwner {
   package let topology: Topology
   package let directory: StateDirectory
-  let log: any RecordLog
-  let options: RunOptions
-  private let clock: any WallClock
-  let report: @Sendable (String) -> Void
+  private let site: RebuildSite
   private let lock: OwnerLock
-  let stopped = Mutex(false)
-  private let wake = WakeUp()
-  /// Ends what a rebuild is at: a copy of a snapshot, or the filling of a generation.
-  let stopRebuild = Mutex<(@Sendable () -> Void)?>(nil)
+  private let queue = CommandQueue()
+  private let stopSignal = StopSignal()
 
-  /// Takes the lock and finishes a swap that a crash left half-done.
+  /// Takes the lock.
   ///
-  /// - Throws: ``StateStore/StoreError`` with `.locked` where another process owns the topology.
+  /// - Throws: ``StateStore/StoreError`` with `.locked` where another process owns the topology, with
+  ///   `.lineageChanged` where only another topology can finish the rebuild that is under way.
   package init(
     _ topology: Topology, stateRoot: String, log: any RecordLog, options: RunOptions,
     clock: any WallClock, report: @escaping @Sendable (String) -> Void
   ) throws {
     self.topology = topology
     directory = StateDirectory(root: stateRoot, topology: topology.name)
-    self.log = log
-    self.options = options
-    self.clock = clock
-    self.report = report
+    site = RebuildSite(
+      topology: topology, directory: directory, log: log, options: options, clock: clock,
+      report: report)
     lock = try OwnerLock(directory)
     try SnapshotStore(directory).removeLeftovers()
-    try GenerationSwap(topology, directory, log).finishHalfDone()
+    try RebuildJob.checkLineage(directory, topology)
   }
 
   /// Runs until ``stop()``, or with `untilEnd` until the end offsets read at start are reached.
   ///
-  /// - Throws: what stopped a task, with the state of its last commit.
+  /// - Throws: what stopped a task, with the state of its last commit. Its threads have ended by then,
+  ///   or keep nothing of what they still do.
   package func run(untilEnd: Bool) throws {
-    var limits: [TopicPartition: Offset] = [:]
-    if untilEnd { limits = try endOffsets() }
-    let keeper = options.snapshots.map {
-      SnapshotKeeper(topology, directory, $0, clock: clock, wake: wake, report: report)
-    }
-    defer { keeper?.cancel() }
-    while true {
-      let run = try openCurrent(limits: limits)
-      defer { run.close() }
-      run.start { [wake] in wake.signal() }
-      var hasSwapped = false
-      while !hasSwapped {
-        guard let rewind = try drive(run, keeper) else {
-          if untilEnd { keeper?.finish(run) { stopped.withLock { $0 } } }
-          return
-        }
-        // A rebuild may begin from a snapshot: none comes or goes meanwhile.
-        keeper?.cancel()
-        hasSwapped = try swap(rewind.plan, serving: run, answering: rewind.request)
-      }
+    try Supervisor(site, queue, StopSignal(below: stopSignal)).run(untilEnd: untilEnd)
+  }
+
+  /// Ends ``run(untilEnd:)`` after a commit, and ``rewind(_:)``; callable from any thread.
+  package func stop() { stopper() }
+
+  /// ``stop()`` for another thread, which may not hold the owner itself.
+  package var stopper: @Sendable () -> Void {
+    { [stopSignal, queue] in
+      stopSignal.stop()
+      queue.post(.stop)
     }
   }
 
-  /// Carries out a rewind that was asked for. One that fails before the swap leaves the serving
-  /// generation running.
+  // MARK: Without a run
+
+  /// Carries out a rewind without a running generation: the command line's way where nobody owns
+  /// the topology, and the way from a state of another lineage to one of this topology.
   ///
-  /// - Returns: whether another generation serves now.
-  private func swap(_ plan: RewindPlan, serving: GenerationRun, answering request: String) throws
-    -> Bool
-  {
-    let queue = RequestQueue(directory)
-    do {
-      try rewind(plan, serving: serving, request: request)
-      try queue.answer(request, Self.reply(serving: try directory.current() ?? 0))
-      return true
-    } catch {
-      try queue.answer(request, Reply(succeeded: false, message: "\(error)"))
-      // Stopped in the middle: the old generation serves at the next start.
-      if stopped.withLock({ $0 }) { return false }
-      if serving.isStopping { throw error }
-      report("the rebuild failed, the generation before it goes on: \(error)")
-      return false
+  /// - Throws: what stopped the rebuild; the old generation still serves then, unless the new one was
+  ///   recorded already: the next start finishes that.
+  package func rewind(_ plan: RewindPlan) throws {
+    try RebuildJob.resume(site)
+    _ = try RebuildJob(site, plan, stop: stopSignal).run(workOff: nil)
+  }
+
+  /// As ``rewind(_:)``, by a plan that is made while the lock is held.
+  package func rewind(to target: RewindTarget, _ options: RewindOptions) throws {
+    try RebuildJob.resume(site)
+    let plan = try RewindPlan.make(
+      topology, to: target, options: options, log: site.log, directory: directory)
+    _ = try RebuildJob(site, plan, stop: stopSignal).run(workOff: nil)
+  }
+
+  /// Carries out a request about kept records, on the tasks that have state here.
+  ///
+  /// - Throws: what stopped a task.
+  package func carryOut(_ request: Request) throws -> Reply {
+    guard let verb = KeptVerb(named: request.verb) else {
+      return Reply(.failed, "nobody carries out '\(request.verb)' without a process that runs")
     }
-  }
-
-  private static func reply(serving generation: Int) -> Reply {
-    Reply(succeeded: true, message: "generation \(StateDirectory.name(generation)) serves")
-  }
-
-  /// Ends ``run(untilEnd:)`` after a commit; callable from any thread.
-  package func stop() {
-    stopped.withLock { $0 = true }
-    stopRebuild.withLock { $0 }?()
-    wake.signal()
-  }
-
-  private func endOffsets() throws -> [TopicPartition: Offset] {
-    var ends: [TopicPartition: Offset] = [:]
-    for topic in topology.sources.map(\.topic) {
-      for partition in 0..<(try log.topic(topic)?.partitions ?? 0) {
-        let topicPartition = TopicPartition(topic, partition)
-        ends[topicPartition] = try log.offsets(of: topicPartition).upperBound
-      }
+    let selection: KeptSelection
+    do { selection = try KeptSelection(request, of: verb) } catch {
+      return Reply(.failed, error.message)
     }
-    return ends
+    let run = try openCurrent()
+    defer { run.close() }
+    if let other = selection.foreign(to: run.tasks) {
+      return Reply(.refused, "task \(other.task) has no state here; ask where its partition runs")
+    }
+    return try run.perform(verb, selection, request: request.id)
   }
 
-  /// The serving generation, opened; the first one is created.
-  package func openCurrent(
-    limits: [TopicPartition: Offset] = [:], allowTruncated: Bool = false,
-    partitions: [Int]? = nil
+  /// The serving generation, opened and not running: the tasks that have state here, or all where
+  /// there is none yet.
+  package func openCurrent(partitions: [Int]? = nil) throws -> GenerationRun {
+    try RebuildJob.resume(site)
+    var options = site.options
+    options.partitions = try options.partitions ?? partitions ?? directory.partitions()
+    return try GenerationRun.serving(site, options, stopSignal)
+  }
+}
+
+extension GenerationRun {
+  /// Opens the generation that serves; the first one is made.
+  ///
+  /// - Throws: ``StateStore/StoreError``, ``StreamCore/LogError`` or ``TaskError``.
+  static func serving(
+    _ site: RebuildSite, _ options: RunOptions, _ stop: StopSignal
   ) throws -> GenerationRun {
+    let directory = site.directory
     let generation: Int
     if let current = try directory.current() {
       generation = current
     } else {
       generation = 1
-      try create(generation, .serving)
+      try directory.checkFresh()
+      let path = directory.directory(of: generation)
+      try DurableFile.makeDirectory(path)
+      try GenerationMeta(
+        phase: .serving, created: site.clock.now().description,
+        lineage: site.topology.fingerprint
+      ).write(to: path)
       try directory.setCurrent(generation)
     }
-    var options = options
-    options.limitsByPartition = limits
-    options.allowTruncated = allowTruncated
-    options.partitions = options.partitions ?? partitions
-    return try open(generation, options)
-  }
-
-  func open(_ generation: Int, _ options: RunOptions) throws -> GenerationRun {
     let run = GenerationRun(
-      topology, generation: generation, log: log, directory: directory, options: options,
-      clock: clock, report: report)
+      site.topology, generation: generation, log: site.log, directory: directory,
+      options: options, clock: site.clock, stop: stop, report: site.report)
     try run.open()
     return run
   }
+}
 
-  func create(
-    _ generation: Int, _ status: GenerationMeta.Status, request: String? = nil
-  ) throws {
-    let path = directory.directory(of: generation)
-    try DurableFile.makeDirectory(path)
-    try GenerationMeta(status: status, created: clock.now().description, request: request)
-      .write(to: path)
-  }
-
-  // MARK: Requests
-
-  /// Drives a run on threads of its own and answers requests meanwhile.
-  ///
-  /// - Returns: a rewind that was asked for; the run then goes on, and it is the caller's to stop.
-  private func drive(
-    _ run: GenerationRun, _ keeper: SnapshotKeeper?
-  ) throws -> (plan: RewindPlan, request: String)? {
-    let queue = RequestQueue(directory)
-    var rewind: (RewindPlan, String)?
-    while !run.hasEnded, rewind == nil {
-      if stopped.withLock({ $0 }) {
-        run.stop()
-        keeper?.cancel()
-      }
-      for request in try queue.pending() where rewind == nil {
-        if request.verb == "rewind", let generation = try generation(made: request) {
-          try queue.answer(request.id, Self.reply(serving: generation))
-        } else if request.deadline < clock.now() {
-          try queue.answer(
-            request.id, Reply(succeeded: false, message: "expired before it was carried out"))
-        } else if request.verb == "rewind" {
-          rewind = try plan(request, queue).map { ($0, request.id) }
-        } else {
-          try queue.answer(request.id, try carryOut(request, on: run))
-        }
-      }
-      if rewind == nil, !run.hasEnded {
-        if !run.isStopping { keeper?.tick(run) }
-        wake.sleep(atMost: .milliseconds(200))
-      }
-    }
-    if rewind == nil { try run.join() }
-    return rewind
-  }
-
-  private func carryOut(_ request: Request, on run: GenerationRun) throws -> Reply {
-    switch request.verb {
-    case "retry":
-      return try run.retry(request)
-    default:
-      return Reply(
-        succeeded: false,
-        message: "the running process does not know the request '\(request.verb)'; it may be older")
-    }
-  }
-
-  private func plan(_ request: Request, _ queue: RequestQueue) throws -> RewindPlan? {
-    do {
-      return try RewindPlan.make(
-        topology, to: try RewindTarget(parsing: request.arguments["to"] ?? "earliest"),
-        options: RewindOptions(request.arguments), log: log, directory: directory)
-    } catch {
-      try queue.answer(request.id, Reply(succeeded: false, message: "\(error)"))
-      return nil
+extension StateDirectory {
+  /// Refuses to begin anew beside state that `current` should name.
+  func checkFresh() throws(StoreError) {
+    for generation in try generations() where try !tasks(of: generation).isEmpty {
+      throw StoreError(
+        .corrupted,
+        "\(path)/current is gone, and generation \(Self.name(generation)) has state; write the name "
+          + "of the directory that should serve into it, as 000001, or remove them", store: path)
     }
   }
 }

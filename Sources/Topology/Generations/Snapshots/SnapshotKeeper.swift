@@ -11,10 +11,10 @@ final class SnapshotKeeper {
   private let store: SnapshotStore
   private let policy: SnapshotPolicy
   private let clock: any WallClock
-  private let wake: WakeUp
+  private let whenEnded: @Sendable () -> Void
   private let report: @Sendable (String) -> Void
-  private var due: Timestamp
-  private var copying: (thread: EngineThread, begun: Timestamp, state: Copying)?
+  private var due: MonotonicTime
+  private var copying: (thread: EngineThread, begun: MonotonicTime, state: Copying)?
   /// Commits of all tasks when it was last looked whether there is anything new.
   private var seen = -1
 
@@ -24,19 +24,21 @@ final class SnapshotKeeper {
     let outcome = Mutex<Bool?>(nil)
   }
 
-  /// - Parameter wake: told when a snapshot is over.
+  /// - Parameter whenEnded: called when a snapshot is over, by its thread.
   init(
     _ topology: Topology, _ directory: StateDirectory, _ policy: SnapshotPolicy,
-    clock: any WallClock, wake: WakeUp, report: @escaping @Sendable (String) -> Void
+    clock: any WallClock, report: @escaping @Sendable (String) -> Void,
+    whenEnded: @escaping @Sendable () -> Void
   ) {
     self.topology = topology
     store = SnapshotStore(directory)
     self.policy = policy
     self.clock = clock
-    self.wake = wake
+    self.whenEnded = whenEnded
     self.report = report
-    // The interval goes on over restarts, from the last snapshot or from the state's beginning. A
-    // clock that was put back is not waited for longer than an interval.
+    // The interval goes on over restarts, from the last snapshot or from the state's beginning; only
+    // there the time of day is asked, and one that was put back is not waited for longer than an
+    // interval.
     let now = clock.now()
     var last = now
     do {
@@ -50,60 +52,47 @@ final class SnapshotKeeper {
     } catch {
       report("\(error)")
     }
-    due = min(last, now) + policy.interval
+    let passed = Duration.milliseconds(now.milliseconds - min(last, now).milliseconds)
+    due = clock.monotonicNow() + (policy.interval - passed)
   }
 
   /// Begins a snapshot if one is due, none is on its way, and there is something new.
   func tick(_ run: GenerationRun) {
-    if !isCopying { conclude() }
-    let now = clock.now()
+    conclude()
+    let now = clock.monotonicNow()
     guard copying == nil, now >= due else { return }
-    let sources = run.tasks.map { task in
-      SnapshotStore.Source(
-        task: task.name, environment: task.state.environment)
-    }
+    // Senders are declared before their receivers.
+    let order = Dictionary(
+      topology.subTopologies.enumerated().map { ($1.name, $0) }, uniquingKeysWith: min)
+    let sources = run.tasks
+      .sorted { order[$0.name.subTopology] ?? 0 > order[$1.name.subTopology] ?? 0 }
+      .map { SnapshotStore.Source(task: $0.name, environment: $0.state.environment) }
     // One that finds nothing new stays due, and costs no more looks until something is committed.
     let commits = sources.reduce(0) { $0 + $1.environment.lastTransaction }
     guard commits != seen else { return }
     seen = commits
-    let (state, generation) = (Copying(), run.generation)
+    let (state, generation, time) = (Copying(), run.generation, clock.now())
     let job = Job(topology: topology, store: store, policy: policy, report: report)
-    let thread = EngineThread { [wake] in
-      let isNew = job.run(sources, generation: generation, at: now, state.cancellation)
+    let thread = EngineThread { [whenEnded] in
+      let isNew = job.run(sources, generation: generation, at: time, state.cancellation)
       state.outcome.withLock { $0 = isNew }
-      wake.signal()
+      whenEnded()
     }
     copying = (thread, now, state)
   }
 
-  private var isCopying: Bool { copying.map { $0.state.outcome.withLock { $0 == nil } } ?? false }
+  /// Whether one is on its way.
+  var isCopying: Bool { copying.map { $0.state.outcome.withLock { $0 == nil } } ?? false }
 
-  /// Waits for the one that is on its way.
   private func conclude() {
-    guard let copying else { return }
+    guard let copying, !isCopying else { return }
     copying.thread.join()
     if copying.state.outcome.withLock({ $0 }) == true { due = copying.begun + policy.interval }
     self.copying = nil
   }
 
-  /// Waits for one that is on its way, then takes one that is due: the end of a run that came to its
-  /// end.
-  ///
-  /// - Parameter isStopped: asked when `wake` is told; what is on its way is then left to
-  ///   ``cancel()``.
-  func finish(_ run: GenerationRun, isStopped: () -> Bool) {
-    for _ in 0..<2 {
-      if isStopped() { return }
-      tick(run)
-      while isCopying, !isStopped() { wake.sleep(atMost: .milliseconds(200)) }
-    }
-  }
-
-  /// Ends one that is on its way at once; nothing is left of it.
-  func cancel() {
-    copying?.state.cancellation.cancel()
-    conclude()
-  }
+  /// Ends one that is on its way; nothing is left of it.
+  func cancel() { copying?.state.cancellation.cancel() }
 
   /// One snapshot, and what goes with it. It is a help for later: whatever goes wrong is told, and
   /// the tasks go on.

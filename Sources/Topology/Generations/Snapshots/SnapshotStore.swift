@@ -33,9 +33,7 @@ package struct SnapshotStore: Sendable {
 
   /// Those that are whole, oldest first.
   package func numbers() throws(StoreError) -> [Int] {
-    try StateDirectory.entries(directory.snapshots).compactMap {
-      $0.count == 6 ? Int($0) : nil
-    }.sorted()
+    try StateDirectory.numbers(in: directory.snapshots)
   }
 
   /// - Throws: ``StateStore/StoreError`` with `.corrupted` for a file that this engine did not write.
@@ -76,8 +74,8 @@ package struct SnapshotStore: Sendable {
 
   // MARK: Taking
 
-  /// Copies the last commit of each task. Tasks have no edges between them yet, so that copies of
-  /// different moments fit.
+  /// Copies the last commit of each task, in the order given: receivers before their senders, so that
+  /// a sender's outbox holds all that its receiver's copy lacks.
   ///
   /// - Returns: its number; `nil` where it was cancelled, and nothing is left of it.
   /// - Throws: ``StateStore/StoreError``; the snapshots before it stay.
@@ -158,21 +156,5 @@ package struct SnapshotStore: Sendable {
         try remove(number)
       }
     }
-  }
-}
-
-/// Text fields of the small files that the engine writes: `{"name":"value",…}`.
-struct StateFields {
-  private let parts: [Substring]
-
-  init(_ text: String) {
-    parts = text.split(separator: "\"", omittingEmptySubsequences: false)
-  }
-
-  subscript(name: String) -> String? {
-    guard let index = parts.firstIndex(of: Substring(name)), index + 2 < parts.count else {
-      return nil
-    }
-    return String(parts[index + 2])
   }
 }

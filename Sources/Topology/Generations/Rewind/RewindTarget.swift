@@ -15,6 +15,8 @@ package struct RewindOptions: Hashable, Sendable {
   package var allowTruncated = false
   /// Removes the generation that served before, once the new one does.
   package var dropPrevious = false
+  /// Keeps and sends again what was sent before.
+  package var sendsOutputs = false
 
   package init() {}
 }
@@ -51,6 +53,7 @@ extension RewindOptions {
     fromEmpty = arguments["fromEmpty"] == "true"
     allowTruncated = arguments["allowTruncated"] == "true"
     dropPrevious = arguments["dropPrevious"] == "true"
+    sendsOutputs = arguments["outputs"] == "all"
   }
 }
 

@@ -12,6 +12,10 @@ package struct RewindPlan: Sendable {
   /// The copies that tasks begin from; one not named begins from the log.
   package let bases: [TaskName: SnapshotBase]
   package let lines: [String]
+  /// The tasks of the new generation.
+  let tasks: [TaskOpener.Planned]
+  /// What a task may begin from, for one whose base turns out to be damaged.
+  let choices: [TaskName: RewindChoice]
 
   /// - Throws: ``TaskError`` with `.recordsGone` where records that are needed were removed and no
   ///   snapshot holds what they did, ``StateStore/StoreError`` or ``StreamCore/LogError``.
@@ -24,6 +28,7 @@ package struct RewindPlan: Sendable {
     let asOf = try positions(target, partitions, log)
     var start: [TopicPartition: Offset] = [:]
     var bases: [TaskName: SnapshotBase] = [:]
+    var choices: [TaskName: RewindChoice] = [:]
     var lines: [String] = []
     for task in tasks {
       let inputs = try task.inputs.map { partition in
@@ -37,50 +42,33 @@ package struct RewindPlan: Sendable {
           start[input.partition] = max(input.asOf, input.log.lowerBound)
         }
       } else {
-        let (usable, refused) = try SnapshotBase.all(of: task.identity, task.name, in: directory)
+        let (usable, refused) = try SnapshotBase.all(
+          of: topology.identity(
+            task.sub, partition: task.name.partition, of: task.partitionCount, generation: 0),
+          task.name, in: directory)
         lines += refused.map { "task \(task.name): \($0)" }
         let choice = RewindChoice(inputs: inputs, bases: usable)
+        choices[task.name] = choice
         bases[task.name] = try choice.base(for: target, allowTruncated: options.allowTruncated)
         for input in inputs { start[input.partition] = input.log.lowerBound }
       }
       lines += inputs.map { $0.line(start[$0.partition] ?? 0, bases[task.name]) }
     }
     return RewindPlan(
-      target: target, options: options, start: start, asOf: asOf, bases: bases, lines: lines)
+      target: target, options: options, start: start, asOf: asOf, bases: bases, lines: lines,
+      tasks: tasks, choices: choices)
   }
 
-  private struct Task {
-    let name: TaskName
-    let identity: TaskIdentity
-    let inputs: [TopicPartition]
-  }
-
-  /// The tasks here: of the partitions that the serving generation has, or of all.
+  /// The tasks here: of the partitions that the serving generation has, or of all. One that has all
+  /// there were gets those that came since.
   private static func tasks(
     of topology: Topology, _ log: any RecordLog, _ directory: StateDirectory
-  ) throws -> [Task] {
-    let here = try directory.partitions()
-    var tasks: [Task] = []
-    for sub in topology.subTopologies {
-      var count = 0
-      for topic in sub.topics {
-        guard let description = try log.topic(topic) else {
-          throw LogError(
-            .topicMissing,
-            "source topic '\(topic)' does not exist on \(log.url); a rebuild needs it"
-          )
-        }
-        count = max(count, description.partitions)
-      }
-      for partition in here ?? Array(0..<count) where partition < count {
-        tasks.append(
-          Task(
-            name: TaskName(subTopology: sub.name, partition: partition),
-            identity: topology.identity(sub, partition: partition, of: count, generation: 0),
-            inputs: sub.topics.map { TopicPartition($0, partition) }))
-      }
-    }
-    return tasks
+  ) throws -> [TaskOpener.Planned] {
+    let planned = try TaskOpener.plan(topology, on: log, partitions: nil)
+    guard let current = try directory.current(), let here = try directory.partitions(),
+      try !directory.hasAllPartitions(current)
+    else { return planned }
+    return planned.filter { here.contains($0.name.partition) }
   }
 
   private static func positions(

@@ -1,7 +1,7 @@
 import StreamCore
 
 /// One input of a task that is to be rebuilt.
-struct RewindInput {
+struct RewindInput: Sendable {
   let partition: TopicPartition
   /// What the log has.
   let log: Range<Offset>
@@ -42,10 +42,18 @@ struct RewindInput {
 /// make it. So a snapshot serves that holds every record up to its positions and behind which the
 /// log still has all; the log's start serves where nothing was removed. Where that cannot be had,
 /// only `--allow-truncated` goes on.
-struct RewindChoice {
+struct RewindChoice: Sendable {
   let inputs: [RewindInput]
   /// Usable copies of the task, oldest first.
-  let bases: [SnapshotBase]
+  private(set) var bases: [SnapshotBase]
+
+  init(inputs: [RewindInput], bases: [SnapshotBase]) {
+    self.inputs = inputs
+    self.bases = bases
+  }
+
+  /// A copy that cannot be used after all.
+  mutating func pass(over base: SnapshotBase) { bases.removeAll { $0 == base } }
 
   /// - Returns: `nil` for the log's start.
   /// - Throws: ``TaskError`` with `.recordsGone`.

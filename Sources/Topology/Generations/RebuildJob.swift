@@ -1,0 +1,305 @@
+import StateStore
+import StreamCore
+
+/// Where a rebuild works, and with what.
+struct RebuildSite: Sendable {
+  let topology: Topology
+  let directory: StateDirectory
+  let log: any RecordLog
+  let options: RunOptions
+  let clock: any WallClock
+  let report: @Sendable (String) -> Void
+}
+
+/// A rewind or rebuild: fills a new generation to a cut of the one that serves, then lets it take
+/// its place.
+///
+/// How far it is is its phase, written in the new generation's `meta.json` before it is entered. A
+/// start goes by nothing else: what other processes of the topology do, on state of their own, says
+/// nothing about this one.
+///
+/// 1. `filling`: begins from copies or from the log, first beside the one that serves, then, once
+///    that is worked off, to its last commit. Given up here, the old one goes on.
+/// 2. `recorded`: the old one has sent all it had; generation and numbers are recorded where the
+///    outputs are, and `current` is renamed. What is begun here is finished, by the next start if
+///    need be.
+/// 3. `serving`.
+final class RebuildJob {
+  private let site: RebuildSite
+  private let plan: RewindPlan
+  private let request: String?
+  private let stop: StopSignal
+  private var directory: StateDirectory { site.directory }
+
+  /// Tasks that are open at once.
+  private static let turn = 64
+
+  /// - Parameters:
+  ///   - plan: made while no snapshot comes or goes.
+  ///   - request: who asked for it, recorded with the generation.
+  ///   - stop: ends it before the next record.
+  init(_ site: RebuildSite, _ plan: RewindPlan, request: String? = nil, stop: StopSignal) {
+    self.site = site
+    self.plan = plan
+    self.request = request
+    self.stop = stop
+  }
+
+  /// - Parameter workOff: stops the generation that serves at its last commit and gives its tasks;
+  ///   `nil` where it does not run.
+  /// - Returns: the generation that serves now.
+  /// - Throws: what stopped it: the old generation serves, unless ``isRecorded(_:)``.
+  func run(workOff: (() throws -> GenerationRun)?) throws -> Int {
+    guard let old = try directory.current() else {
+      preconditionFailure("a plan is made for a state that serves")
+    }
+    let number = (try directory.generations().max() ?? 0) + 1
+    try create(number, replacing: old)
+    do {
+      try restoreBases(into: number)
+      // Only then are tasks of one name counterparts, whose operators decide alike.
+      let isSameLineage =
+        try Self.change(site.topology, on: site.log, in: directory) == nil
+      // Most of the way while the old one still serves.
+      if workOff != nil { try fill(number, to: try cut(of: old, isSameLineage)) }
+      let serving = try workOff?()
+      try fill(number, to: try cut(of: old, isSameLineage))
+      if let serving {
+        try serving.publishToEnd(stop)
+      } else {
+        try GenerationOutboxes(old, in: directory, topology: site.topology.name)
+          .publishToEnd(on: site.log, stop)
+      }
+      try checkStop()
+      try Self.enter(.recorded, number, directory)
+    } catch {
+      // What was stopped is removed by the next start, which waits for nobody.
+      if !stop.isStopped { try directory.remove(number) }
+      throw error
+    }
+    try Self.finish(number, site)
+    site.report("generation \(StateDirectory.name(number)) serves")
+    return number
+  }
+
+  private func checkStop() throws { try stop.check("the rebuild; ask for it again") }
+
+  private func create(_ number: Int, replacing old: Int) throws {
+    let path = directory.directory(of: number)
+    try DurableFile.makeDirectory(path)
+    var meta = GenerationMeta(
+      phase: .filling, created: site.clock.now().description,
+      lineage: site.topology.fingerprint, request: request)
+    if plan.options.dropPrevious { meta.drops = old }
+    meta.sendsAll = plan.options.sendsOutputs
+    try meta.write(to: path)
+    try DurableFile.syncDirectory(of: path)
+  }
+
+  private static func enter(
+    _ phase: GenerationMeta.Phase, _ number: Int, _ directory: StateDirectory
+  ) throws {
+    let path = directory.directory(of: number)
+    guard var meta = try GenerationMeta.read(path), meta.phase != phase else { return }
+    meta.phase = phase
+    try meta.write(to: path)
+  }
+
+  // MARK: Filling
+
+  private func cut(of old: Int, _ isSameLineage: Bool) throws -> GenerationCut {
+    try GenerationCut(
+      of: old, in: directory, isSameLineage: isSameLineage,
+      followsJournal: !plan.options.fromEmpty)
+  }
+
+  /// Where the log ended when the job first asked, in a partition that the old generation lacks.
+  private var ends: [TopicPartition: Offset] = [:]
+
+  private func end(of partition: TopicPartition) throws -> Offset {
+    if let known = ends[partition] { return known }
+    let end = try site.log.offsets(of: partition).upperBound
+    ends[partition] = end
+    return end
+  }
+
+  /// Begins tasks from their copies. One that turns out to be damaged is passed over for an older
+  /// one, or for the log.
+  private func restoreBases(into number: Int) throws {
+    let cancellation = CopyCancellation()
+    let hook = stop.onStop { cancellation.cancel() }
+    defer { stop.forget(hook) }
+    for task in plan.tasks {
+      var choice = plan.choices[task.name]
+      var base = plan.bases[task.name]
+      while let copy = base {
+        try checkStop()
+        let target = directory.task(number, task.name)
+        do {
+          try TaskState.restore(
+            snapshot: copy.directory, to: target, generation: number, cancellation: cancellation)
+          break
+        } catch {
+          try checkStop()
+          guard error.code == .corrupted, choice != nil else { throw error }
+          site.report(
+            "task \(task.name): snapshot \(StateDirectory.name(copy.snapshot)) is passed over, "
+              + "it is damaged: \(error)")
+          try StateDirectory.removeTree(target)
+          choice?.pass(over: copy)
+          base = try choice?.base(
+            for: plan.target, allowTruncated: plan.options.allowTruncated)
+        }
+      }
+    }
+  }
+
+  /// Brings the tasks to the cut by turns, a few open at once.
+  private func fill(_ number: Int, to cut: GenerationCut) throws {
+    for first in stride(from: 0, to: plan.tasks.count, by: Self.turn) {
+      try checkStop()
+      var options = site.options
+      options.partitions = nil
+      options.tasks = []
+      options.publishes = false
+      options.dropsOutputs = !plan.options.sendsOutputs
+      options.start = plan.start
+      options.allowTruncated = plan.options.allowTruncated
+      for task in plan.tasks[first..<min(first + Self.turn, plan.tasks.count)] {
+        let part = try cut.part(task, of: number, from: plan.start, end: end)
+        if part.isReached { continue }
+        options.tasks?.insert(task.name)
+        options.limitsByTask[task.name] = part.limits
+        options.replay[task.name] = part.replay
+      }
+      if options.tasks?.isEmpty == false { try fill(number, options) }
+    }
+  }
+
+  private func fill(_ number: Int, _ options: RunOptions) throws {
+    let run = GenerationRun(
+      site.topology, generation: number, log: site.log, directory: directory, options: options,
+      clock: site.clock, stop: stop, report: site.report)
+    try run.open()
+    defer { run.close() }
+    try run.run()
+    try checkStop()
+    for input in run.tasks.flatMap(\.inputs) where !input.hasReachedLimit {
+      throw TaskError(
+        .diverged, input.topicPartition, input.position,
+        "the log ends before the position of the state that serves: the rebuild lacks records and "
+          + "is not taken")
+    }
+    // What a copy brought along was sent long ago.
+    if options.dropsOutputs { try run.dropOutputs() }
+  }
+
+  // MARK: Taking the place
+
+  /// Records a filled generation where the outputs are, and lets it serve; done again, it changes
+  /// nothing.
+  private static func finish(_ number: Int, _ site: RebuildSite) throws {
+    let meta = try GenerationMeta.read(site.directory.directory(of: number))
+    if meta?.sendsAll != true { try record(number, site) }
+    try site.directory.setCurrent(number)
+    try enter(.serving, number, site.directory)
+    if let drops = meta?.drops, drops != number { try site.directory.remove(drops) }
+  }
+
+  private static func record(_ number: Int, _ site: RebuildSite) throws {
+    guard !site.topology.outputTopics.isEmpty else { return }
+    let tasks = try site.directory.tasks(of: number)
+    for first in stride(from: 0, to: tasks.count, by: turn) {
+      var options = site.options
+      options.partitions = nil
+      options.tasks = Set(tasks[first..<min(first + turn, tasks.count)])
+      options.publishes = false
+      // Nothing is read.
+      options.allowTruncated = true
+      let run = GenerationRun(
+        site.topology, generation: number, log: site.log, directory: site.directory,
+        options: options, clock: site.clock, report: { _ in })
+      try run.open()
+      defer { run.close() }
+      try run.recordGeneration()
+    }
+  }
+
+  // MARK: After a crash
+
+  /// Whether a generation is at the point of no return: it can only be finished.
+  static func isRecorded(_ directory: StateDirectory) throws -> Bool {
+    try directory.generations().contains {
+      try GenerationMeta.read(directory.directory(of: $0))?.phase == .recorded
+    }
+  }
+
+  /// Refuses a start that cannot finish what another topology began.
+  ///
+  /// - Throws: ``StateStore/StoreError`` with `.lineageChanged`.
+  static func checkLineage(_ directory: StateDirectory, _ topology: Topology) throws(StoreError) {
+    for generation in try directory.generations() {
+      guard let meta = try GenerationMeta.read(directory.directory(of: generation)),
+        meta.phase == .recorded, meta.lineage != topology.fingerprint
+      else { continue }
+      throw StoreError(
+        .lineageChanged,
+        "generation \(StateDirectory.name(generation)) is about to serve, and only the topology of "
+          + "lineage \(meta.lineage) that filled it can finish that, not this one of "
+          + "\(topology.fingerprint); start once with the program that asked for the rebuild",
+        store: directory.path)
+    }
+  }
+
+  /// Goes on from the phases that a process before left: finishes what was recorded, removes what
+  /// was only filling.
+  ///
+  /// - Throws: ``StateStore/StoreError``, or what keeps a recorded generation from being finished.
+  static func resume(_ site: RebuildSite) throws {
+    try checkLineage(site.directory, site.topology)
+    try site.directory.removeLeftovers()
+    for generation in try site.directory.generations() {
+      let meta = try GenerationMeta.read(site.directory.directory(of: generation))
+      switch meta?.phase {
+      case .recorded: try finish(generation, site)
+      case .filling: try site.directory.remove(generation)
+      case .serving: continue
+      case nil:
+        // Made, and not said yet what for.
+        if try generation != site.directory.current() { try site.directory.remove(generation) }
+      }
+    }
+  }
+
+  /// What keeps the generation that serves from being run by a topology, and a rebuild mends;
+  /// `nil` where nothing does.
+  ///
+  /// - Throws: ``StreamCore/LogError``, or another ``StateStore/StoreError``.
+  static func change(_ topology: Topology, on log: any RecordLog, in directory: StateDirectory)
+    throws -> StoreError?
+  {
+    guard let current = try directory.current() else { return nil }
+    let here = Set(try directory.tasks(of: current))
+    for task in try TaskOpener.plan(topology, on: log, partitions: nil)
+    where here.contains(task.name) {
+      let reader = try StateReader.open(directory.task(current, task.name))
+      do throws(StoreError) {
+        try topology.identity(
+          task.sub, partition: task.name.partition, of: task.partitionCount, generation: current
+        ).check(snapshot: reader)
+      } catch {
+        guard error.code == .lineageChanged || error.code == .foreign else { throw error }
+        return error
+      }
+    }
+    return nil
+  }
+
+  /// The generation that a request made before its answer was lost.
+  static func generation(made request: String, in directory: StateDirectory) throws -> Int? {
+    try directory.generations().first {
+      let meta = try GenerationMeta.read(directory.directory(of: $0))
+      return meta?.request == request && meta?.phase == .serving
+    }
+  }
+}

@@ -1,0 +1,398 @@
+import StateStore
+package import StreamCore
+import Synchronization
+
+/// Drives several tasks on one thread: takes batches, processes, commits, publishes.
+///
+/// It is driven by what is ready: a task to which nothing happens costs nothing. Tasks that are
+/// behind take turns by whole intervals, one after the other: what one interval touches stays in the
+/// processor's cache, and one interval at a time takes memory. A task that has little to do waits
+/// for no such interval, only for the slice under way.
+package final class TaskLoop {
+  private struct Driven {
+    let task: StreamTask
+    let publisher: OutboxPublisher?
+    var inputs: [(input: LogInput, buffer: InputBuffer)] = []
+    /// When the interval had its first record.
+    var openedAt: MonotonicTime?
+    /// Bytes that the interval took or is about to write, as last looked at.
+    var dirtyBytes = 0
+    /// Bytes of the batches that it took.
+    var takenBytes = 0
+    /// Records that work processed in the interval.
+    var worked = 0
+    /// Records processed in one call: so many that another call is soon.
+    var stride = 8
+    var isAtLimits = false
+    /// It is in the loop's list of this name.
+    var isReady = false
+    var isBehind = false
+    /// It threw, and nothing is asked of it any more.
+    var hasFailed = false
+    /// It stopped before a record; what it committed before is still to be sent.
+    var isClosed = false
+    var work: [ThreadBound<any TaskWork>] = []
+  }
+
+  private var driven: [Driven] = []
+  private let fetch: FetchLoop
+  private let budget: IntervalBudget
+  private let clock: any WallClock
+  private let onCommit: (StreamTask) throws -> Void
+  let wake = WakeUp()
+  private let arrived: ReadyQueue
+  private let posted = Mutex<[(task: Int, work: ThreadBound<any TaskWork>)]>([])
+  /// Records processed in one go before tasks that are not behind have their turn.
+  private let slice = 2_000
+  /// Tasks that have something to do, in the order of their turns.
+  private var ready: [Int] = []
+  /// Tasks that are behind and wait for the leader's interval.
+  private var behind: [Int] = []
+  /// Tasks with an open interval, by its age; an entry whose interval was committed is passed over.
+  private var opened: [(task: Int, at: MonotonicTime)] = []
+  /// Tasks whose records wait for those of an idle topic.
+  private var waiting: Set<Int> = []
+  private var working: Set<Int> = []
+  /// The task whose interval grows while others that are behind wait.
+  private var leader: Int?
+  private var dirtyTotal = 0
+  private var atLimits = 0
+  /// Ends a slice early.
+  var stop: StopSignal?
+  /// Whether what the tasks send is dropped: another generation sent it.
+  var dropsOutputs = false
+
+  /// - Parameter onCommit: called after each commit, with the task's interval closed.
+  package init(
+    _ tasks: [(StreamTask, OutboxPublisher?)], buffers: FetchBuffers, fetch: FetchLoop,
+    budget: IntervalBudget, clock: any WallClock, onCommit: @escaping (StreamTask) throws -> Void
+  ) {
+    self.fetch = fetch
+    self.budget = budget
+    self.clock = clock
+    self.onCommit = onCommit
+    arrived = ReadyQueue(count: tasks.count, wake: wake)
+    driven = tasks.enumerated().map { [arrived] index, pair in
+      var one = Driven(task: pair.0, publisher: pair.1)
+      one.inputs = one.task.inputs.map { input in
+        (input, buffers.register(input.topicPartition) { arrived.add(index) })
+      }
+      return one
+    }
+    // Each once: it may stand at its limits, or have sent less than it committed.
+    for index in driven.indices { arrived.add(index) }
+  }
+
+  // MARK: From other threads
+
+  /// Has a task's thread carry out work, between two slices.
+  func post(_ work: any TaskWork, to task: Int) {
+    let work = ThreadBound(work)
+    posted.withLock { $0.append((task, work)) }
+    arrived.add(task)
+  }
+
+  // MARK: Turns
+
+  /// Gives each task that has something to do a turn.
+  ///
+  /// - Returns: whether any had.
+  /// - Throws: what stopped a task; its state is that of its last commit.
+  package func turn() throws -> Bool {
+    let given = posted.withLock { posted in
+      defer { posted = [] }
+      return posted
+    }
+    for (task, work) in given {
+      driven[task].work.append(work)
+      working.insert(task)
+    }
+    try commitAged(clock.monotonicNow())
+    for task in waiting where driven[task].task.waitsUntil.map({ $0 <= clock.monotonicNow() }) ?? true {
+      waiting.remove(task)
+      makeReady(task)
+    }
+    for task in arrived.take() { makeReady(task) }
+    let turns = ready
+    ready = []
+    var progressed = false
+    for index in working.sorted() {
+      try guarding(index) { try work(on: index) }
+      progressed = true
+    }
+    for index in turns {
+      driven[index].isReady = false
+      if let leader, leader != index, driven[index].task.isBehind(by: slice) {
+        driven[index].isBehind = true
+        behind.append(index)
+      } else if try guarding(index, { try turn(of: index) }) {
+        progressed = true
+      }
+    }
+    while leader == nil, !behind.isEmpty, !isStopped {
+      let next = behind.removeFirst()
+      driven[next].isBehind = false
+      if try guarding(next, { try turn(of: next) }) { progressed = true }
+    }
+    return progressed
+  }
+
+  private func makeReady(_ index: Int) {
+    guard !driven[index].isReady, !driven[index].isBehind else { return }
+    driven[index].isReady = true
+    ready.append(index)
+  }
+
+  /// Whether every task stands at the positions it was to reach.
+  var isAtLimits: Bool { atLimits == driven.count }
+
+  /// How long to sleep at most after a turn in which nothing happened; `nil` until something comes.
+  var pause: Duration? {
+    var pause: Duration?
+    func within(_ duration: Duration) { pause = max(.zero, min(pause ?? duration, duration)) }
+    let now = clock.monotonicNow()
+    // An interval may have been closed since; then it is looked at once for nothing.
+    if let oldest = opened.first { within(oldest.at + budget.age - now) }
+    if !waiting.isEmpty {
+      for task in waiting {
+        guard let until = driven[task].task.waitsUntil else { continue }
+        within(until - now)
+      }
+    }
+    return pause
+  }
+
+  /// Commits what is open and sends what is due.
+  func commitAll() throws {
+    for index in driven.indices { try guarding(index) { try commit(index) } }
+  }
+
+  /// Commits what is open and sends what is due, of all tasks but those that failed.
+  ///
+  /// - Throws: what the first of them failed by; the others are done nevertheless.
+  func finish() throws {
+    var failure: (any Error)?
+    for index in driven.indices where !driven[index].hasFailed {
+      do { try guarding(index) { try commit(index) } } catch { failure = failure ?? error }
+      driven[index].publisher?.close()
+    }
+    if let failure { throw failure }
+  }
+
+  /// Answers the work that nobody will do any more.
+  func endWork(_ failure: any Error) {
+    let given = posted.withLock { posted in
+      defer { posted = [] }
+      return posted.map(\.work)
+    }
+    for work in driven.flatMap(\.work) + given { work.value.end(failure) }
+    for index in driven.indices { driven[index].work = [] }
+  }
+
+  /// Remembers that a task threw: it restarts from disk.
+  private func guarding<Result>(_ index: Int, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch let error as TaskError where error.code == .recordFailed {
+      driven[index].isClosed = true
+      throw error
+    } catch {
+      driven[index].hasFailed = true
+      throw error
+    }
+  }
+
+  private var isStopped: Bool { stop?.isStopped == true }
+
+  private func turn(of index: Int) throws -> Bool {
+    let task = driven[index].task
+    var (took, processed, isSpent) = (false, 0, false)
+    var (bytes, unseen) = (0, 0)
+    repeat {
+      bytes = try takeBatches(of: index)
+      if bytes > 0 { took = true }
+      processed += try process(index, slice - processed)
+      // Large records spend the memory long before a slice is over.
+      unseen += bytes
+      if unseen > budget.dirtyBytes / 16 {
+        isSpent = isFull(index)
+        unseen = 0
+      }
+    } while bytes > 0 && processed < slice && !isSpent && !isStopped
+    isSpent = isSpent || isFull(index)
+    let isWaiting = task.waitsUntil != nil || task.isCaughtUp && !hasBuffered(index)
+    let isDry = processed < slice && isWaiting && !isStopped
+    if processed > 0 { noteOpened(index) }
+    if leader == nil, processed == slice { leader = index }
+    // Who waits for the log makes nobody else wait.
+    if leader == index, processed < slice { leader = nil }
+    if isSpent || isDry { try commit(index) }
+    // Only a turn in which nothing happened shows that nothing more can: what ran dry may have its
+    // next batch waiting.
+    if took || processed > 0 { makeReady(index) }
+    if task.waitsUntil != nil { waiting.insert(index) } else { waiting.remove(index) }
+    noteLimits(index)
+    try relieve()
+    return took || processed > 0
+  }
+
+  /// Processes up to so many records, by strides that are short: a stop is heard between two.
+  private func process(_ index: Int, _ limit: Int) throws -> Int {
+    let task = driven[index].task
+    var processed = 0
+    while processed < limit, !isStopped {
+      let stride = min(driven[index].stride, limit - processed)
+      let begun = clock.monotonicNow()
+      let count = try task.process(limit: stride)
+      processed += count
+      let took = clock.monotonicNow() - begun
+      if took > .milliseconds(20) {
+        driven[index].stride = max(1, stride / 4)
+      } else if took < .milliseconds(2), stride == driven[index].stride {
+        driven[index].stride = min(256, stride * 2)
+      }
+      if count < stride { break }
+    }
+    return processed
+  }
+
+  /// Gives each input that has no record the next of its batches.
+  ///
+  /// - Returns: their bytes, at least 1 for a batch.
+  private func takeBatches(of index: Int) throws -> Int {
+    let task = driven[index].task
+    var bytes = 0
+    for (input, buffer) in driven[index].inputs {
+      // What lies beyond the limit stays where it is, and the partition pauses.
+      while !input.hasRecord, input.limit == nil || !input.hasReachedLimit,
+        let (batch, resumes) = buffer.take()
+      {
+        bytes += max(1, batch.bytes.count)
+        driven[index].takenBytes += batch.bytes.count
+        try task.offer(batch)
+        if resumes { fetch.resume(input.topicPartition) }
+      }
+    }
+    return bytes
+  }
+
+  private func hasBuffered(_ index: Int) -> Bool {
+    driven[index].inputs.contains { input, buffer in
+      !buffer.isEmpty && (input.limit == nil || !input.hasReachedLimit)
+    }
+  }
+
+  private func noteLimits(_ index: Int) {
+    let isThere = driven[index].task.inputs.allSatisfy { $0.limit != nil && $0.isAtEnd }
+    guard isThere != driven[index].isAtLimits else { return }
+    driven[index].isAtLimits = isThere
+    atLimits += isThere ? 1 : -1
+  }
+
+  // MARK: Work
+
+  private func work(on index: Int) throws {
+    guard let work = driven[index].work.first?.value else {
+      working.remove(index)
+      return
+    }
+    let task = driven[index].task
+    try task.openInterval()
+    let (records, hasMore) = try work.step(task)
+    driven[index].worked += records
+    noteOpened(index)
+    if hasMore, !isFull(index) { return try relieve() }
+    try commit(index)
+    if hasMore { return }
+    driven[index].work.removeFirst()
+    if driven[index].work.isEmpty { working.remove(index) }
+    work.end(nil)
+    // What it released may let records follow.
+    makeReady(index)
+  }
+
+  // MARK: Committing
+
+  /// Whether the interval is as large as it may become.
+  private func isFull(_ index: Int) -> Bool {
+    let task = driven[index].task
+    if task.intervalRecords + driven[index].worked >= budget.records { return true }
+    // What large rows will take is not known before the first of them was written.
+    let dirty = max(task.dirtyBytes, driven[index].takenBytes)
+    dirtyTotal += dirty - driven[index].dirtyBytes
+    driven[index].dirtyBytes = dirty
+    return dirtyTotal > budget.dirtyBytes
+      && opened.allSatisfy { driven[$0.task].dirtyBytes <= dirty }
+  }
+
+  /// Commits the largest intervals while all together hold more than they may.
+  private func relieve() throws {
+    while dirtyTotal > budget.dirtyBytes,
+      let largest = opened.max(by: { driven[$0.task].dirtyBytes < driven[$1.task].dirtyBytes })
+    {
+      try guarding(largest.task) { try commit(largest.task) }
+    }
+  }
+
+  private func noteOpened(_ index: Int) {
+    guard driven[index].openedAt == nil else { return }
+    let now = clock.monotonicNow()
+    driven[index].openedAt = now
+    opened.append((index, now))
+  }
+
+  /// Commits the intervals that are as old as one may become.
+  private func commitAged(_ now: MonotonicTime) throws {
+    while let oldest = opened.first {
+      if driven[oldest.task].openedAt != oldest.at {
+        opened.removeFirst()
+      } else if now - oldest.at >= budget.age {
+        try guarding(oldest.task) { try commit(oldest.task) }
+      } else {
+        return
+      }
+    }
+  }
+
+  private func releaseMemory(of task: StreamTask) throws {
+    let allocated = ProcessMemory.allocatedBytes
+    if allocated > budget.allocatedAfterCommit || task.state.isToBeReopened {
+      try task.state.releaseMemory()
+    }
+    // Pages that are given back now are faulted in again by the next interval.
+    if ProcessMemory.anonymousBytes > budget.memory { ProcessMemory.trim() }
+  }
+
+  private func commit(_ index: Int) throws {
+    try stop?.checkNotAbandoned()
+    let (task, publisher) = (driven[index].task, driven[index].publisher)
+    if driven[index].openedAt != nil {
+      driven[index].openedAt = nil
+      opened.removeAll { $0.task == index }
+    }
+    dirtyTotal -= driven[index].dirtyBytes
+    (driven[index].dirtyBytes, driven[index].takenBytes, driven[index].worked) = (0, 0, 0)
+    if leader == index { leader = nil }
+    if !driven[index].isClosed { try commit(task, publisher) }
+    // Also what a crash left between a commit and its publishing.
+    if let publisher, publisher.isPending {
+      // Nothing leaves a task before its interval is durable.
+      try task.state.makeDurable()
+      try stop?.checkNotAbandoned()
+      try publisher.publish()
+    }
+  }
+
+  private func commit(_ task: StreamTask, _ publisher: OutboxPublisher?) throws {
+    if dropsOutputs { try task.dropOutputs() }
+    if let publisher, publisher.canTrim {
+      try task.openInterval()
+      try publisher.trim()
+      task.markDirty()
+    }
+    // What a small interval leaves behind is not worth the look.
+    let isLarge = task.dirtyBytes > budget.dirtyBytes / 8
+    if try task.commit() { try onCommit(task) }
+    if isLarge { try releaseMemory(of: task) }
+  }
+}

@@ -1,0 +1,196 @@
+import StateStore
+import StreamCore
+
+/// Opens the tasks of a generation, several at once: each is a directory with files to be made or
+/// mapped and a log to be asked.
+struct TaskOpener: Sendable {
+  /// A task that is to run.
+  struct Planned: Hashable, Sendable {
+    let name: TaskName
+    let sub: SubTopology
+    /// Of its topics.
+    let partitionCount: Int
+
+    var inputs: [TopicPartition] { sub.topics.map { TopicPartition($0, name.partition) } }
+  }
+
+  let topology: Topology
+  let generation: Int
+  let log: any RecordLog
+  let directory: StateDirectory
+  let options: RunOptions
+  let clock: any WallClock
+  let stop: StopSignal
+  let report: @Sendable (String) -> Void
+
+  /// Environments and files are opened by so many threads: what takes time is the disk and the log.
+  private static let threads = 8
+
+  /// The tasks of a topology on the partitions of a log.
+  ///
+  /// - Parameter partitions: those to run; `nil` for all.
+  /// - Throws: ``StreamCore/LogError`` or ``TaskError``.
+  static func plan(
+    _ topology: Topology, on log: any RecordLog, partitions: [Int]?
+  ) throws -> [Planned] {
+    var planned: [Planned] = []
+    for sub in topology.subTopologies {
+      let count = try partitionCount(of: sub, on: log)
+      for partition in partitions ?? Array(0..<count) {
+        guard partition >= 0, partition < count else {
+          throw LogError(
+            .partitionMissing,
+            "there is no partition \(partition) of '\(sub.topics[0])', which has \(count)")
+        }
+        planned.append(
+          Planned(
+            name: TaskName(subTopology: sub.name, partition: partition), sub: sub,
+            partitionCount: count))
+      }
+    }
+    return planned
+  }
+
+  private static func partitionCount(of sub: SubTopology, on log: any RecordLog) throws -> Int {
+    var counts: [Int] = []
+    for topic in sub.topics {
+      guard let description = try log.topic(topic) else {
+        throw LogError(
+          .topicMissing,
+          "source topic '\(topic)' does not exist on \(log.url); create it with `projector topics "
+            + "create \(topic)` or correct --log")
+      }
+      counts.append(description.partitions)
+    }
+    guard let count = counts.first, counts.allSatisfy({ $0 == count }) else {
+      let list = zip(sub.topics, counts).map { "'\($0)' \($1)" }.joined(separator: ", ")
+      throw TaskError(
+        .notCopartitioned, nil, nil,
+        "topics read together need the same number of partitions: \(list)")
+    }
+    return count
+  }
+
+  /// Opens the planned tasks and compares their positions with the log.
+  ///
+  /// - Throws: ``StreamCore/LogError``, ``StateStore/StoreError`` or ``TaskError``, that with
+  ///   `.stopped` where it was stopped; nothing was changed.
+  func open(_ planned: [Planned]) throws -> [StreamTask] {
+    let held = try HeldTask.all(of: generation, in: directory)
+    try topology.checkPlaces(of: held, directory: directory.path)
+    try checkNamed(planned)
+    return try EngineThread.map(planned, threads: Self.threads, stop: stop) {
+      try open($0, beginsAtEnds: topology.beginsAtEnds($0.sub, beside: held))
+    }.compactMap(\.self)
+  }
+
+  /// Refuses a generation that says it has a task whose state is not there: begun anew, it would
+  /// lack what its records did.
+  private func checkNamed(_ planned: [Planned]) throws {
+    guard let meta = try GenerationMeta.read(directory.directory(of: generation)) else { return }
+    let here = Set(try directory.tasks(of: generation))
+    let named = Set(meta.tasks)
+    guard
+      let missing = planned.map(\.name).first(where: { named.contains($0) && !here.contains($0) })
+    else { return }
+    throw StoreError(
+      .missing,
+      "the state of task \(missing) was here and is gone; restore it, or rebuild with "
+        + "`rewind --to earliest`", store: directory.task(generation, missing))
+  }
+
+  /// - Parameter beginsAtEnds: whether inputs that it knows no position of begin at their ends.
+  /// - Returns: `nil` for a task of which all waits for a rebuild.
+  private func open(_ planned: Planned, beginsAtEnds: Bool) throws -> StreamTask? {
+    let path = directory.task(generation, planned.name)
+    try DurableFile.makeDirectory(path)
+    let sub = topology.runnable(planned.sub, without: options.waiting[planned.name] ?? [])
+    let identity = topology.identity(
+      sub, partition: planned.name.partition, of: planned.partitionCount, generation: generation)
+    let state = try openState(path, identity, planned)
+    for store in state.identity.waiting.sorted() {
+      report(
+        "task \(planned.name) has no store '\(store)': it was added, and what hangs on it waits for "
+          + "a rebuild (`projector rewind \(topology.name) --to earliest`)")
+    }
+    let runnable = topology.runnable(sub, without: state.identity.waiting)
+    guard !runnable.topics.isEmpty else { return nil }
+    let hasCommitted = state.words.value(named: "commits") ?? 0 > 0
+    let stop = stop
+    let task = try StreamTask(
+      topology, runnable, partition: planned.name.partition, state: state,
+      replay: options.replay[planned.name], clock: clock,
+      // A wait that is cut short is no try: the unit ends undone.
+      retryWait: { stop.sleep($0) }, log: report)
+    let addsInputs = beginsAtEnds || hasCommitted
+    for input in task.inputs { try prepare(input, of: task, addsInputs) }
+    // Where an added input began is known from now on, whatever becomes of this start.
+    if addsInputs, task.inputs.contains(where: { !$0.isKnown }) {
+      task.markDirty()
+      try task.commit()
+    }
+    return task
+  }
+
+  private func openState(
+    _ path: String, _ identity: TaskIdentity, _ planned: Planned
+  ) throws -> TaskState {
+    do {
+      return try TaskState.open(
+        directory: path, identity: identity, options: options.storeOptions)
+    } catch {
+      if error.code == .foreign { try checkPartitionCount(path, planned) }
+      throw error
+    }
+  }
+
+  /// A topic that has more partitions now puts keys elsewhere: what to do is another thing than for a
+  /// foreign state.
+  private func checkPartitionCount(_ path: String, _ planned: Planned) throws {
+    let stored = try StateReader.open(path).identity
+    guard stored.topology == topology.name, stored.partitionCount != planned.partitionCount else {
+      return
+    }
+    throw StoreError(
+      .lineageChanged,
+      "'\(planned.sub.name)' has \(planned.partitionCount) partitions, the state was built of "
+        + "\(stored.partitionCount), and keys lie elsewhere now; rebuild with "
+        + "`rewind --to earliest`", store: path)
+  }
+
+  /// Sets where an input begins and ends, and compares its position with the log.
+  private func prepare(
+    _ input: LogInput, of task: StreamTask, _ addsInputs: Bool
+  ) throws {
+    let offsets = try log.offsets(of: input.topicPartition)
+    if input.last == nil, input.position == 0 {
+      let isAdded = addsInputs && !input.isKnown
+      input.begin(
+        at: options.start[input.topicPartition]
+          ?? (isAdded ? offsets.upperBound : offsets.lowerBound))
+      if offsets.lowerBound > 0, !isAdded {
+        report(
+          "\(input.topicPartition) begins at offset \(offsets.lowerBound): what the log removed "
+            + "before is not in the views")
+      }
+    }
+    try ResumeCheck.check(
+      offsets, for: input, isCompacted: topology.isCompacted(input.topicPartition.topic),
+      allowTruncated: options.allowTruncated)
+    let isBehindLog = offsets.lowerBound > input.position
+    if let last = input.last, offsets.lowerBound > last.offset {
+      // Only later records remain: nothing says that the log is another, nothing that it is not.
+      task.counters[.unverified] += 1
+      input.skip(to: offsets.lowerBound)
+    } else if isBehindLog {
+      input.skip(to: offsets.lowerBound)
+    }
+    if isBehindLog { task.abandonReplay() }
+    if let limits = options.limitsByTask[task.name] {
+      // Of a partition that is not named nothing was taken, so nothing is.
+      input.limit = limits[input.topicPartition] ?? input.position
+    } else {
+      input.limit = options.limitsByPartition[input.topicPartition]
+    }
+  }
+}
