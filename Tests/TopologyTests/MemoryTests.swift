@@ -19,8 +19,21 @@ struct MemoryTests {
     let floor = inputs * (16 << 10)
     #expect(inputs * (buffer + reader.batchBytesMax) <= max(memory / 4, floor))
     #expect(reader.batchBytesMax <= max(buffer / 2, 8 << 10))
-    #expect(reader.pausedBytesMax <= memory / 8)
+    #expect(reader.fetchedBytesMax <= memory / 8)
     #expect(inputs > 4 || reader.batchBytesMax == 1 << 20, "few inputs have batches of full size")
+  }
+
+  @Test(
+    "more tasks than the system lets have their files open are refused with what to set",
+    arguments: [
+      (240, 1_024, true), (241, 1_024, false), (2_000, 8_063, false), (2_000, 8_064, true),
+    ])
+  func openFiles(tasks: Int, allowed: Int, isEnough: Bool) throws {
+    guard !isEnough else { return try OpenFiles.check(forTasks: tasks, allowed: allowed) }
+    let error = #expect(throws: StoreError.self) {
+      try OpenFiles.check(forTasks: tasks, allowed: allowed)
+    }
+    #expect(error?.message.contains("LimitNOFILE=\(tasks * 4 + 64)") == true)
   }
 
   @Test("an interval of large records ends by its bytes, long before a slice is over")
@@ -62,15 +75,19 @@ struct MemoryTests {
       $0.budget.age = .seconds(3_600)
     }
     let running = Background { try owner.run(untilEnd: false) }
-    func commits() -> Int64 {
-      let tasks = (0..<3).map { site.directory.task(1, TaskName(subTopology: "in", partition: $0)) }
-      return tasks.reduce(0) { total, path in
-        // Until it is opened there is nothing to read.
-        let words = try? StateReader.open(path).read { try $0.words() }
-        return total + (words?["commits"] ?? 0)
+    func commits() throws -> Int64 {
+      try (0..<3).reduce(0) { total, partition in
+        let task = TaskName(subTopology: "in", partition: partition)
+        do {
+          let words = try StateReader.open(site.directory.task(1, task)).read { try $0.words() }
+          return total + (words["commits"] ?? 0)
+        } catch is StoreError {
+          // Until it is opened there is nothing to read.
+          return total
+        }
       }
     }
-    while commits() == 0, !running.hasEnded {}
+    while try commits() == 0, !running.hasEnded {}
     owner.stop()
     try running.join()
   }

@@ -188,7 +188,9 @@ struct RebuildTests {
     try site.send(["new"], partition: 3)
     let error = #expect(throws: StoreError.self) { try site.owner(topology).run(untilEnd: true) }
     #expect(error?.code == .lineageChanged)
-    #expect(error?.message.contains("has 4 partitions, the state was built of 2") == true)
+    #expect(
+      error?.message.contains("has 4 partitions, and the state is of a partition count of 2")
+        == true)
     try site.owner(topology) { $0.rebuildsIfChanged = true }.run(untilEnd: true)
     #expect(try site.directory.current() == 2)
     #expect(try site.directory.tasks(of: 2).count == 4)

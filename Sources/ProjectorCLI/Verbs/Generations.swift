@@ -27,7 +27,9 @@ struct Generations: Verb {
     for generation in try directory.generations() {
       let meta = try GenerationMeta.read(directory.directory(of: generation))
       table.add([
-        StateDirectory.name(generation), meta?.phase.rawValue ?? "unknown", meta?.created ?? "",
+        StateDirectory.name(generation),
+        generation != current && meta?.phase == .serving
+          ? "retired" : meta?.phase.rawValue ?? "unknown", meta?.created ?? "",
         generation == current ? "*" : "",
       ])
     }

@@ -126,8 +126,10 @@ package final class GenerationRun {
     _ = progress.wait(atMost: nil) { progress in
       progress.ended == progress.loops || progress.atLimits == progress.loops ? true : nil
     }
+    let isWhole = isAtLimits
     stop()
     try join()
+    if isWhole { for task in tasks { try task.finishReplay() } }
   }
 
   /// Runs on threads of its own; ``stop()`` and ``join(atMost:)`` end it.

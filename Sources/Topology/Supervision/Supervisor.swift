@@ -54,7 +54,7 @@ final class Supervisor {
       }
     } catch {
       // Its threads end before it says so; what they end by is not what it failed by.
-      do { try end() } catch {}
+      do { try end() } catch { site.report("\(error)") }
       throw error
     }
     try end()

@@ -79,6 +79,7 @@ struct TaskOpener: Sendable {
     let held = try HeldTask.all(of: generation, in: directory)
     try topology.checkPlaces(of: held, directory: directory.path)
     try checkNamed(planned)
+    try OpenFiles.provide(forTasks: planned.count)
     return try EngineThread.map(planned, threads: Self.threads, stop: stop) {
       try open($0, beginsAtEnds: topology.beginsAtEnds($0.sub, beside: held))
     }.compactMap(\.self)
@@ -153,8 +154,8 @@ struct TaskOpener: Sendable {
     }
     throw StoreError(
       .lineageChanged,
-      "'\(planned.sub.name)' has \(planned.partitionCount) partitions, the state was built of "
-        + "\(stored.partitionCount), and keys lie elsewhere now; rebuild with "
+      "'\(planned.sub.name)' has \(planned.partitionCount) partitions, and the state is of a partition "
+        + "count of \(stored.partitionCount): keys lie elsewhere now; rebuild with "
         + "`rewind --to earliest`", store: path)
   }
 

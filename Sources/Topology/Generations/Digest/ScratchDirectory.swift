@@ -25,10 +25,12 @@ final class ScratchDirectory {
   }
 
   deinit {
+    defer {
+      flock(file, LOCK_UN)
+      close(file)
+    }
     // One that cannot be removed now goes with the next one's sweep.
-    do { try StateDirectory.removeTree(path) } catch {}
-    flock(file, LOCK_UN)
-    close(file)
+    do { try StateDirectory.removeTree(path) } catch { return }
   }
 
   /// Removes what killed processes left.
