@@ -23,17 +23,38 @@ package struct RequestQueue: Sendable {
     let temporary = path + ".new"
     // A reply to an earlier one of this id is not the answer to this one.
     unlink("\(directory)/\(request.id).reply")
-    let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard file >= 0 else { throw DurableFile.failure("create", temporary) }
-    let asked = AskedRequest(request.id, in: directory, file)
-    guard flock(file, LOCK_EX | LOCK_NB) == 0 else { throw DurableFile.failure("lock", temporary) }
+    let asked = AskedRequest(request.id, in: directory, try Self.lock(temporary))
     let lines =
       ["verb\t\(request.verb)"]
       + request.arguments.sorted { $0.key < $1.key }.map { "argument.\($0.key)\t\($0.value)" }
-    try DurableFile.write(Array((lines.joined(separator: "\n") + "\n").utf8), to: file, temporary)
+    try DurableFile.write(
+      Array((lines.joined(separator: "\n") + "\n").utf8), to: asked.file, temporary)
     guard rename(temporary, path) == 0 else { throw DurableFile.failure("rename", temporary) }
     try DurableFile.syncDirectory(of: path)
     return asked
+  }
+
+  /// A new file with our lock on it.
+  ///
+  /// Until it is locked it looks like one that was left, and may be removed as such: then another one
+  /// is made.
+  private static func lock(_ path: String) throws(StoreError) -> Int32 {
+    while true {
+      let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+      guard file >= 0 else { throw DurableFile.failure("create", path) }
+      guard flock(file, LOCK_EX) == 0 else {
+        let failure = DurableFile.failure("lock", path)
+        close(file)
+        throw failure
+      }
+      var (ours, there) = (stat(), stat())
+      if unsafe fstat(file, &ours) == 0, unsafe stat(path, &there) == 0,
+        ours.st_ino == there.st_ino
+      {
+        return file
+      }
+      close(file)
+    }
   }
 
   // MARK: Answering
@@ -57,13 +78,11 @@ package struct RequestQueue: Sendable {
     for name in names.sorted() {
       let path = "\(directory)/\(name)"
       if name.hasSuffix(".request.new") {
-        if case .abandoned = Self.holder(of: path) { unlink(path) }
+        _ = Self.holder(of: path, removing: true)
       } else if name.hasSuffix(".request") {
         let id = String(name.dropLast(".request".count))
-        switch Self.holder(of: path) {
-        case .abandoned:
-          unlink(path)
-          unlink("\(directory)/\(id).reply")
+        switch Self.holder(of: path, removing: true) {
+        case .abandoned: unlink("\(directory)/\(id).reply")
         case .unknown(let why): entries.append(.unreadable(name: name, why: why))
         case .held: if let entry = entry(id, path) { entries.append(entry) }
         }
@@ -101,7 +120,9 @@ package struct RequestQueue: Sendable {
   }
 
   /// Whether an asker holds the lock on its file.
-  private static func holder(of path: String) -> Holder {
+  ///
+  /// - Parameter removing: removes one that nobody holds, while nobody can take it.
+  private static func holder(of path: String, removing: Bool = false) -> Holder {
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else {
       return errno == ENOENT
@@ -112,8 +133,9 @@ package struct RequestQueue: Sendable {
     guard unsafe fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       return .unknown("it is no file")
     }
-    if flock(file, LOCK_SH | LOCK_NB) == 0 { return .abandoned }
-    return .held
+    guard flock(file, LOCK_SH | LOCK_NB) == 0 else { return .held }
+    if removing { unlink(path) }
+    return .abandoned
   }
 
   /// Whether somebody still waits for the answer.
@@ -153,7 +175,7 @@ package struct RequestQueue: Sendable {
 package final class AskedRequest: Sendable {
   package let id: String
   private let directory: String
-  private let file: Int32
+  fileprivate let file: Int32
 
   fileprivate init(_ id: String, in directory: String, _ file: Int32) {
     self.id = id
