@@ -55,7 +55,7 @@ extension Step {
     let parser = JSONParser()
 
     mutating func addRows(_ reader: StateReader) throws {
-      var cursor: [UInt8]?
+      var cursor: ScanCursor?
       repeat {
         let page = try reader.read { view in
           try view.scan(try view.store("orders"), [KeyRange()], cursor: cursor, limit: 10_000)

@@ -70,6 +70,20 @@ struct CommandLineTool {
     return Outcome(status: status, output: try text(".out"), errors: try text(".err"))
   }
 
+  /// Runs to the end under a hard limit on open files.
+  func run(openFiles: Int, _ arguments: [String]) throws -> Outcome {
+    let name = "\(directory.path)/\(UUID().uuidString)"
+    let process = try ChildProcess(
+      "/bin/sh",
+      ["-c", "ulimit -n \(openFiles); exec \"$0\" \"$@\"", Self.executable.path] + arguments,
+      environment: environment.merging(["PATH": "/usr/bin:/bin"]) { given, _ in given },
+      directory: directory.path, output: .file(name + ".out"), errors: .file(name + ".err"))
+    guard case .exit(let status) = process.wait() else { throw Killed(arguments: arguments) }
+    return Outcome(
+      status: status, output: try String(contentsOfFile: name + ".out", encoding: .utf8),
+      errors: try String(contentsOfFile: name + ".err", encoding: .utf8))
+  }
+
   /// It did not end of its own accord.
   struct Killed: Error {
     let arguments: [String]

@@ -39,6 +39,17 @@ import Testing
         "run order-projections --log local:none --state s --partition 0-", 64,
         "error: '0-' is no list of partitions (command line); write --partition as 0,2-3"),
       Wrong(
+        "run order-projections --log local:none --state s --outputs some", 64,
+        "error: 'some' is no choice of outputs (command line); write --outputs with one of "
+          + "continue, all, none"),
+      Wrong(
+        "run order-projections --log local:none --state s --stop-timeout soon", 64,
+        "error: 'soon' is no value of setting 'stopTimeout' (option); write a duration, as 3s"),
+      Wrong(
+        "rewind order-projections --to earliest --log local:none --state s --outputs none", 64,
+        "error: 'none' is no choice of outputs (command line); write --outputs all, or leave it "
+          + "out"),
+      Wrong(
         "run order-projections order-projections --log local:none --state s", 64,
         "error: a topology is named twice (command line); name each once"),
       Wrong(

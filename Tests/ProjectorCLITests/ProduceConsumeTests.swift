@@ -75,6 +75,17 @@ import Testing
     #expect(consumed.split(separator: "\n").count == 2)
   }
 
+  @Test("large records go in appends that the log takes")
+  func largeRecords() throws {
+    let tool = try CommandLineTool()
+    // 69 MB, where an append of the embedded log has 64 MiB at most.
+    let line = #"{"value":"\#(String(repeating: "x", count: 300_000))"}"# + "\n"
+    let outcome = try tool.run(
+      "produce", "t", "--log", tool.log, input: String(repeating: line, count: 230))
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(outcome.output == "t-0@229\n")
+  }
+
   @Test("a reader that goes away ends consume, quietly")
   func brokenPipe() throws {
     let tool = try CommandLineTool()

@@ -144,7 +144,7 @@ import Testing
     let outcome = try tool.query("orders", "get", "o-4", "--wait-for", "e8", "--timeout", "1h")
     #expect(outcome.status == 1)
     #expect(outcome.errors.hasPrefix("error: event 'e8' is a dead letter and in no view ("))
-    #expect(outcome.errors.contains("; see `dead-letters order-projections show --id 0-"))
+    #expect(outcome.errors.contains("; see `dead-letters order-projections show order-events-"))
   }
 
   @Test("status: positions, lag, fates, ids, views")
@@ -161,7 +161,10 @@ import Testing
     #expect(counters["applied"] == 5)
     #expect(counters["deadLettered{unknownVersion}"] == 1)
     #expect(status["heldRecords"] as? Int == 1)
-    #expect((status["seenIds"] as? [String: Int])?["ids"] == 3)
+    let ids = status["seenIds"] as? [String: Double]
+    #expect(ids?["ids"] == 3)
+    #expect((ids?["diskBytesPerId"] ?? 0) > 0 && (ids?["memoryBytesPerId"] ?? 0) > 0)
+    #expect(status["warnings"] as? [String] == [])
     let inputs = status["inputs"] as? [[String: Any]] ?? []
     #expect(inputs.map { $0["lag"] as? Int } == [0, 0])
     #expect(inputs.compactMap { $0["position"] as? Int }.reduce(0, +) == 9)
@@ -192,6 +195,54 @@ import Testing
       state.errors
         == "error: there is no state of topology 'order-projections' (nowhere/order-projections); "
         + "run it first, or correct --state\n")
+  }
+
+  @Test("an event that is held is waited for, and said to be")
+  func waitForHeld() throws {
+    let outcome = try tool.query("orders", "get", "o-5", "--wait-for", "e10", "--timeout", "1ms")
+    #expect(outcome.status == 1)
+    #expect(outcome.errors.hasPrefix("error: event 'e10' is held, and not applied within 1ms ("))
+    #expect(outcome.errors.contains("`held order-projections show order-events-"))
+  }
+
+  @Test("bounds of an index are by value, whichever way it lies")
+  func indexBounds() throws {
+    let nine = "2026-01-05T09:00:00Z"
+    let later = "2026-01-05T09:01:00Z"
+    // Newest first: o-2 was created at 09:01:00.5, o-1 at 09:00.
+    #expect(try keys("orders", "index", "byCustomer", "c-1", "--from", nine) == ["o-2", "o-1"])
+    #expect(try keys("orders", "index", "byCustomer", "c-1", "--from", later) == ["o-2"])
+    #expect(try keys("orders", "index", "byCustomer", "c-1", "--to", later) == ["o-1"])
+    #expect(
+      try keys("orders", "index", "byCustomer", "c-1", "--from", nine, "--to", nine) == [])
+    #expect(try keys("orders", "index", "byCustomer", "--from", "c-2") == ["o-3"])
+    #expect(
+      try tool.query("orders", "index", "byCustomer", "--to", "c-2", "--count").output == "2\n")
+    let tooMany = try tool.query("orders", "index", "byStatus", "A", "B", "C", "--from", "D")
+    #expect(tooMany.status == 64)
+  }
+
+  @Test("an answer of a view whose partitions are not all here says so")
+  func lack() throws {
+    let partial = try CommandLineTool()
+    try partial.produceOrders(partitions: 2)
+    try partial.runOrders("--partition", "0")
+    let warning =
+      "warning: of the 2 partitions of view 'orders' only these are here: 0\n"
+    for arguments in [
+      ["orders", "scan"], ["orders", "scan", "--count"], ["orders", "index", "byStatus"],
+      ["orders", "scan", "--page", "0"],
+    ] {
+      let outcome = try partial.query(arguments)
+      #expect(outcome.status == 0 && outcome.errors == warning, "\(arguments)")
+    }
+  }
+
+  @Test("a prefix and bounds that have nothing in common are refused")
+  func emptyBounds() throws {
+    let outcome = try tool.query("orders", "scan", "--prefix", "a", "--from", "b")
+    #expect(outcome.status == 64)
+    #expect(try keys("orders", "scan", "--prefix", "o-", "--from", "o-2") == ["o-2", "o-3"])
   }
 
   @Test("dead letters say where from and why")

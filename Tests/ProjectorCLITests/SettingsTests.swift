@@ -37,8 +37,20 @@ import Testing
     #expect(!table.contains("sesame"))
   }
 
+  @Test("others have variables of our prefix too: a Kubernetes service, above all")
+  func foreignVariables() throws {
+    var tool = try CommandLineTool()
+    tool.environment = ["PROJECTOR_PORT": "tcp://10.0.0.1:80", "PROJECTOR_STATE": "s"]
+    let outcome = try tool.run("config")
+    #expect(outcome.status == 0)
+    #expect(value("state", in: outcome.output) == ["s", "PROJECTOR_STATE"])
+    #expect(
+      outcome.errors
+        == "warning: there is no setting PROJECTOR_PORT (environment); it is left out\n")
+  }
+
   private static let keys =
-    "log, state, threads, memory, commitRecords, commitAge, "
+    "log, state, threads, memory, commitRecords, commitAge, stopTimeout, "
     + "snapshotInterval, snapshotsKept, logLevel, logFormat, kafka.NAME"
 
   struct Wrong: CustomTestStringConvertible {
@@ -62,10 +74,6 @@ import Testing
         error: "error: the settings are no JSON object of settings: log: a setting is text or a "
           + "number (projector.json); correct the file"),
       Wrong(
-        file: nil, variables: ["PROJECTOR_LGO": "x"], arguments: [], status: 2,
-        error: "error: there is no setting 'PROJECTOR_LGO' (environment); remove it, or use one of "
-          + keys),
-      Wrong(
         file: nil, variables: ["PROJECTOR_MEMORY": "much"], arguments: [], status: 2,
         error: "error: 'much' is no value of setting 'memory' (PROJECTOR_MEMORY); write a size, as "
           + "240MiB"),
@@ -79,6 +87,15 @@ import Testing
         file: nil, variables: [:], arguments: ["--log", "redis://x"], status: 64,
         error: "error: 'redis://x' is no value of setting 'log' (option); write local:DIR or "
           + "kafka://host:port[,host:port]"),
+      Wrong(
+        file: nil, variables: ["PROJECTOR_LOG": "kafka://ada:sesame@broker:9092?sasl=sesame"],
+        arguments: [], status: 2,
+        error: "error: 'kafka://********@broker:9092?********' is no value of setting 'log' "
+          + "(PROJECTOR_LOG); give credentials as kafka.sasl.username and kafka.sasl.password, "
+          + "never in the URL"),
+      Wrong(
+        file: #"{"state": "a", "state": "b"}"#, variables: [:], arguments: [], status: 2,
+        error: "error: setting 'state' is given twice (projector.json); give each once"),
       Wrong(
         file: nil, variables: [:], arguments: ["--config", "none.json"], status: 2,
         error: "error: there is no settings file (none.json); correct --config"),

@@ -28,8 +28,9 @@ import Testing
     return rows
   }
 
+  /// Keys in the order of their texts.
   private static func sortedKeys(_ rows: [String: Row]) -> [[UInt8]] {
-    rows.keys.map(\.encoded).sorted { $0.lexicographicallyPrecedes($1) }
+    rows.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map(\.encoded)
   }
 
   @Test(
@@ -39,7 +40,7 @@ import Testing
     let reader = try StateReader.open(directory.path)
     for name in ["orders", "windows"] {
       var keys: [[UInt8]] = []
-      var cursor: [UInt8]?
+      var cursor: ScanCursor?
       repeat {
         let page = try reader.read { view in
           try view.scan(
@@ -96,7 +97,7 @@ import Testing
     let page = try reader.read { view in
       let store = try view.store("orders")
       return try view.scan(
-        store, try KeyText.prefixRanges(text, types: store.keyTypes), limit: 100)
+        store, [try KeyText.prefixRange(text, types: store.keyTypes)], limit: 100)
     }
     let expected = Self.sortedKeys(rows.filter { $0.key.hasPrefix(text) })
     #expect(page.rows.map(\.key) == expected)
@@ -178,7 +179,7 @@ import Testing
     ]
     if reverse { expected.reverse() }
     var found: [(String, String)] = []
-    var cursor: [UInt8]?
+    var cursor: ScanCursor?
     repeat {
       let page = try reader.read { view in
         try view.scan(try view.store("audit"), reverse: reverse, cursor: cursor, limit: 2)

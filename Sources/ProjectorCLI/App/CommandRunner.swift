@@ -31,7 +31,7 @@ struct CommandRunner {
   /// What is on its way to standard output goes first, so that the error is the last thing read.
   private func report(_ failure: Failure, _ output: StandardOutput) -> ExitStatus {
     do { try output.flush() } catch { return .done }
-    StandardError.write("error: \(failure.description)\n")
+    StandardError.write("error: \(LineText.escaped(failure.description))\n")
     return failure.status
   }
 
@@ -58,7 +58,8 @@ struct CommandRunner {
     message = message.prefix(1).lowercased() + message.dropFirst()
     let verb = arguments.first.map { $0.hasPrefix("-") ? "" : " \($0)" } ?? ""
     StandardError.write(
-      "error: \(message) (command line); see `\(Projector.executableName)\(verb) --help`\n")
+      "error: \(LineText.escaped(message)) (command line); see "
+        + "`\(Projector.executableName)\(LineText.escaped(verb)) --help`\n")
     return .usage
   }
 }

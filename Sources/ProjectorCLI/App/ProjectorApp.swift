@@ -48,6 +48,7 @@ extension ProjectorApp {
     // A unit that traps is written down; what damaged files do is asked first.
     TrapReport.install()
     DamageReport.install()
+    OpenFiles.raiseLimit()
     let status = CommandRunner(topologies: topologies, signals: signals).run(
       Array(CommandLine.arguments.dropFirst()))
     exit(status.rawValue)

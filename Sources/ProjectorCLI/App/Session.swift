@@ -28,6 +28,7 @@ struct Session {
     logger = Logger(label: Projector.executableName) { _ in
       StandardErrorLogHandler(format: format, logLevel: level)
     }
+    for warning in settings.warnings { logger.warning("\(warning)") }
   }
 
   /// - Throws: ``Failure`` for a name that is not registered, ``Topology/TopologyError``.
@@ -45,6 +46,9 @@ struct Session {
   func registered(_ name: String) throws -> Topology? {
     try topologies.first { $0.name == name }?.build()
   }
+
+  /// All topologies, in the order of their registration.
+  func registered() throws -> [Topology] { try topologies.map { try $0.build() } }
 
   /// - Parameter create: whether a local log that is missing is made.
   /// - Throws: ``Failure`` where no log is named, ``StreamCore/LogError``.
@@ -73,6 +77,7 @@ struct Session {
     options.threads = settings.number("threads") ?? options.threads
     options.budget.records = settings.number("commitRecords") ?? options.budget.records
     options.budget.age = settings.duration("commitAge") ?? options.budget.age
+    options.stopTimeout = settings.duration("stopTimeout") ?? options.stopTimeout
     if let interval = settings.duration("snapshotInterval") {
       var policy = SnapshotPolicy(interval: interval)
       policy.kept = settings.number("snapshotsKept") ?? policy.kept

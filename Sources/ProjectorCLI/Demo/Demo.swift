@@ -148,7 +148,7 @@ struct Demo: Verb {
     let directory = StateDirectory(root: state, topology: Self.topologyName)
     guard let state = try TopologyState.whereStarted(directory) else { return 0 }
     return try state.tasks.reduce(0) { sum, task in
-      try OpenView.positions(in: task.read { try $0.words() }).reduce(sum) { $0 + Int($1.offset) }
+      try (task.whereStarted { try $0.positions() } ?? []).reduce(sum) { $0 + Int($1.offset) }
     }
   }
 

@@ -6,7 +6,9 @@ import StreamCore
 final class RowPrinter {
   private let output: StandardOutput
   private let format: OutputFormat
+  /// Of a table, whose columns all rows make.
   private var rows: [(key: [UInt8], value: [UInt8])] = []
+  private var isBegun = false
 
   init(_ output: StandardOutput, _ format: OutputFormat) {
     self.output = output
@@ -17,26 +19,26 @@ final class RowPrinter {
   ///   - key: in its encoded form.
   ///   - value: JSON, as it is stored.
   func add(key: [UInt8], value: [UInt8]) throws {
-    guard format == .ndjson else {
-      rows.append((key, value))
-      return
-    }
-    try output.append { bytes in
-      try Self.append(key: key, value: value, to: &bytes)
-      bytes.append(0x0a)
+    switch format {
+    case .table: rows.append((key, value))
+    case .ndjson:
+      try output.append { bytes in
+        try Self.append(key: key, value: value, to: &bytes)
+        bytes.append(0x0a)
+      }
+    case .json:
+      try output.append { bytes in
+        bytes.append(contentsOf: (isBegun ? "," : Self.head).utf8)
+        isBegun = true
+        try Self.append(key: key, value: value, to: &bytes)
+      }
     }
   }
 
-  /// The rows added so far, as a JSON array.
-  func array() throws -> [UInt8] {
-    var bytes: [UInt8] = [0x5b]
-    for (index, row) in rows.enumerated() {
-      if index > 0 { bytes.append(0x2c) }
-      try Self.append(key: row.key, value: row.value, to: &bytes)
-    }
-    bytes.append(0x5d)
-    return bytes
-  }
+  private static let head = "{\"content\":["
+
+  /// Ends the array of the rows, which are an object's `content`; its other members follow.
+  func endContent() throws { try output.write(isBegun ? "]" : Self.head + "]") }
 
   /// The rows added so far, with a column a field.
   func table() throws -> String {

@@ -27,7 +27,7 @@ struct StandardErrorLogHandler: LogHandler {
     switch format {
     case .text:
       let suffix = fields.map { " \($0.key)=\($0.value)" }.joined()
-      StandardError.write("\(event.level): \(event.message)\(suffix)\n")
+      StandardError.write(LineText.escaped("\(event.level): \(event.message)\(suffix)") + "\n")
     case .json:
       var json = JSONText.Object()
       json.add("time", SystemWallClock().now().description)

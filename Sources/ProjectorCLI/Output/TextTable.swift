@@ -1,21 +1,31 @@
-/// Rows in aligned columns, for people.
+/// Rows in aligned columns, for people; control characters are escaped.
 struct TextTable {
   private var rows: [[String]]
   /// Columns of numbers, aligned to the right.
   private let numeric: Set<Int>
+  private var widths: [Int] = []
 
   init(_ header: [String], numeric: Set<Int> = []) {
     rows = [header]
     self.numeric = numeric
   }
 
-  mutating func add(_ row: [String]) { rows.append(row) }
+  mutating func add(_ row: [String]) { rows.append(row.map(LineText.escaped)) }
 
   var text: String {
-    let columns = rows.map(\.count).max() ?? 0
-    let widths = (0..<columns).map { column in
-      rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+    var copy = self
+    return copy.takeText()
+  }
+
+  /// The rows added since the last call; columns only get wider.
+  mutating func takeText() -> String {
+    for row in rows {
+      for (column, cell) in row.enumerated() {
+        if column == widths.count { widths.append(0) }
+        widths[column] = max(widths[column], cell.count)
+      }
     }
+    defer { rows = [] }
     return rows.map { row in
       let cells = row.enumerated().map { column, cell in
         let padding = String(repeating: " ", count: widths[column] - cell.count)

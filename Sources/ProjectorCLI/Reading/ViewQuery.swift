@@ -9,32 +9,36 @@ struct ViewQuery {
 
   // MARK: One row
 
+  /// Opens the partition that the key belongs to, and the others here only where it has no such
+  /// row: a record without a key lies in any partition.
+  ///
   /// - Throws: ``Failure`` with `.notFound`, or `.stateRefused` where the key's partition is not
   ///   here, so that nobody takes it for missing.
   func get(_ text: String) throws {
     let components = try view.components(text, allowsBeginning: false)
     let key = EncodedKey(components).bytes
     let home = homePartition(components.first)
+    let here = view.partitions.map(\.partition)
+    if let home, !here.contains(home) { throw notHere(text, home) }
     let ordered =
-      view.partitions.filter { $0.identity.partition == home }
-      + view.partitions.filter { $0.identity.partition != home }
+      view.partitions.filter { $0.partition == home }
+      + view.partitions.filter { $0.partition != home }
     for task in ordered {
       let description = view.description
       guard let value = try task.read({ try $0.get(description, key: key) }) else { continue }
       return try printRow(key, value)
     }
-    let here = Set(view.partitions.map(\.identity.partition))
-    let missing =
-      home.map { here.contains($0) ? [] : [$0] }
-      ?? (0..<view.partitionCount).filter { !here.contains($0) }
-    if let partition = missing.first {
-      throw Failure(
-        .stateRefused,
-        "key '\(text)' belongs to partition \(partition) of \(view.partitionCount), which is not "
-          + "here", at: view.partitions.first?.directory,
-        todo: "ask where that partition runs")
+    if home == nil, let missing = (0..<view.partitionCount).first(where: { !here.contains($0) }) {
+      throw notHere(text, missing)
     }
     throw Failure(.notFound, "view '\(view.name)' has no key '\(text)'")
+  }
+
+  private func notHere(_ text: String, _ partition: Int) -> Failure {
+    Failure(
+      .stateRefused,
+      "key '\(text)' belongs to partition \(partition) of \(view.partitionCount), which is not here",
+      at: view.partitions.first?.directory, todo: "ask where that partition runs")
   }
 
   /// Where a record of this key lies; `nil` where the record's key is not the row's text.
@@ -45,81 +49,94 @@ struct ViewQuery {
 
   // MARK: Key order
 
+  /// - Returns: `nil` where the bounds leave nothing.
   /// - Throws: ``StateStore/StoreError`` with `.invalid` for text that is no key.
-  func ranges(prefix: String?, from: String?, to: String?) throws -> [KeyRange] {
-    var ranges = [KeyRange()]
+  func range(prefix: String?, from: String?, to: String?) throws -> KeyRange? {
+    var range = KeyRange()
     if let prefix {
-      ranges =
+      range =
         view.keyTypes.count == 1
-        ? try KeyText.prefixRanges(prefix, types: view.keyTypes)
-        : [KeyRange(prefix: EncodedKey(try view.components(prefix, allowsBeginning: true)).bytes)]
+        ? try KeyText.prefixRange(prefix, types: view.keyTypes)
+        : TextOrder.range(of: try view.components(prefix, allowsBeginning: true))
     }
-    let first = try from.map { EncodedKey(try view.components($0, allowsBeginning: true)).bytes }
-    let last = try to.map { EncodedKey(try view.components($0, allowsBeginning: true)).bytes }
-    return ranges.compactMap { range in
-      var range = range
-      if let first, range.from.map({ $0.lexicographicallyPrecedes(first) }) ?? true {
-        range.from = first
-      }
-      if let last, range.to.map({ last.lexicographicallyPrecedes($0) }) ?? true { range.to = last }
-      guard let from = range.from, let to = range.to else { return range }
-      return from.lexicographicallyPrecedes(to) ? range : nil
+    func bound(_ text: String) throws -> [UInt8] {
+      TextOrder.bytes(try view.components(text, allowsBeginning: true))
     }
+    if let first = try from.map(bound),
+      range.from.map({ $0.lexicographicallyPrecedes(first) }) ?? true
+    {
+      range.from = first
+    }
+    if let last = try to.map(bound), range.to.map({ last.lexicographicallyPrecedes($0) }) ?? true {
+      range.to = last
+    }
+    guard let from = range.from, let to = range.to else { return range }
+    return from.lexicographicallyPrecedes(to) ? range : nil
   }
 
   func scan(
-    _ ranges: [KeyRange], reverse: Bool, pageRows: Int, after: MergedScan.Cursor?
+    _ range: KeyRange?, reverse: Bool, pageRows: Int, after: MergedScan.Cursor?
   ) -> MergedScan {
     let description = view.description
+    let ranges = range.map { [$0] } ?? []
     return MergedScan(
       view.partitions.map { task in
-        { after, limit, keysOnly in
-          try task.read {
+        MergedScan.Partition(name: "\(task.name)") { after, limits in
+          let page = try task.read {
             try $0.scan(
-              description, ranges, reverse: reverse, cursor: after, limit: limit,
-              keysOnly: keysOnly
-            ).rows.map { ScannedRow(order: $0.key, key: $0.key, value: $0.value) }
+              description, ranges, reverse: reverse, cursor: after, limit: limits.rows,
+              bytesMax: limits.bytes, keysOnly: limits.keysOnly)
           }
+          let rows = page.rows.map {
+            ScannedRow(key: $0.key, value: $0.value, cursor: $0.cursor)
+          }
+          return (rows, page.cursor)
         }
       }, isReversed: reverse, pageRows: pageRows, after: after)
   }
 
-  func count(of ranges: [KeyRange]) throws -> Int {
-    if ranges == [KeyRange()] {
+  /// Kept for the whole view; within bounds all keys are walked.
+  func count(of range: KeyRange?) throws -> Int {
+    if range == KeyRange() {
       let description = view.description
       return try view.partitions.reduce(0) { sum, task in
         try sum + task.read { try $0.count(description) }
       }
     }
-    return try scan(ranges, reverse: false, pageRows: 1_000, after: nil).skip(.max)
+    return try scan(range, reverse: false, pageRows: 1_000, after: nil).skip(.max)
   }
-
-  func printCount(of ranges: [KeyRange]) throws { try output.write("\(count(of: ranges))\n") }
 
   // MARK: By an index
 
-  /// An index with the first values that its entries are to have.
+  /// An index with the first values that its entries are to have, and bounds of the next one.
   struct IndexValues {
     let name: String
     let values: [KeyComponent]
+    let from: KeyComponent?
+    let to: KeyComponent?
   }
 
   /// - Throws: ``Failure`` for an index that is not there, ``StateStore/StoreError`` with
   ///   `.invalid` for values it cannot have.
-  func index(_ name: String, _ texts: [String]) throws -> IndexValues {
+  func index(_ name: String, _ texts: [String], from: String?, to: String?) throws -> IndexValues {
     guard let index = view.description.indexes.first(where: { $0.name == name }) else {
       let names = view.description.indexes.map(\.name).joined(separator: ", ")
       throw Failure(
         .invalid, "view '\(view.name)' has no index '\(name)'",
         at: view.partitions.first?.directory, todo: names.isEmpty ? "scan it" : "it has: \(names)")
     }
-    guard texts.count <= index.components.count else {
+    let given = texts.count + (from == nil && to == nil ? 0 : 1)
+    guard given <= index.components.count else {
       throw Failure.usage(
-        "index '\(name)' has \(index.components.count) values, not \(texts.count)",
+        "index '\(name)' has \(index.components.count) values, not \(given)",
         todo: "they are: \(index.components.map(\.name).joined(separator: ", "))")
     }
     let values = try zip(texts, index.components).map { try KeyText.component($0, $1.type) }
-    return IndexValues(name: name, values: values)
+    func bound(_ text: String) throws -> KeyComponent {
+      try KeyText.component(text, index.components[texts.count].type)
+    }
+    return IndexValues(
+      name: name, values: values, from: try from.map(bound), to: try to.map(bound))
   }
 
   func scan(
@@ -128,18 +145,26 @@ struct ViewQuery {
     let description = view.description
     return MergedScan(
       view.partitions.map { task in
-        { after, limit, keysOnly in
-          try task.read {
+        MergedScan.Partition(name: "\(task.name)") { after, limits in
+          let page = try task.read {
             try $0.scanIndex(
-              description, index.name, values: index.values, reverse: reverse, cursor: after,
-              limit: limit, keysOnly: keysOnly
-            ).rows.map { ScannedRow(order: $0.entry, key: $0.key, value: $0.value) }
+              description, index.name, values: index.values, from: index.from, to: index.to,
+              reverse: reverse, cursor: after?.order, limit: limits.rows, bytesMax: limits.bytes,
+              keysOnly: limits.keysOnly)
           }
+          let rows = page.rows.map {
+            ScannedRow(key: $0.key, value: $0.value, cursor: ScanCursor(order: $0.order))
+          }
+          return (rows, page.cursor.map { ScanCursor(order: $0) })
         }
       }, isReversed: reverse, pageRows: pageRows, after: after)
   }
 
+  /// Kept for the whole index and for one first value; within other bounds all entries are walked.
   func count(of index: IndexValues) throws -> Int {
+    guard index.values.count <= 1, index.from == nil, index.to == nil else {
+      return try scan(index, reverse: false, pageRows: 1_000, after: nil).skip(.max)
+    }
     let description = view.description
     return try view.partitions.reduce(0) { sum, task in
       try sum + task.read { try $0.countIndex(description, index.name, values: index.values) }
@@ -150,28 +175,29 @@ struct ViewQuery {
 
   /// Rows up to `limit`, and where to go on.
   func print(_ scan: MergedScan, limit: Int?) throws {
+    warnOfLack()
     let printer = RowPrinter(output, format)
-    var last: [UInt8]?
+    var last: (row: ScannedRow, task: String)?
     var printed = 0
     var next = try scan.next()
     // Rows of one key in several partitions stay together: a cursor knows only the key.
-    while let row = next, limit.map({ printed < $0 || row.order == last }) ?? true {
-      try printer.add(key: row.key, value: row.value)
-      last = row.order
+    while let found = next,
+      limit.map({ printed < $0 || found.row.cursor.order == last?.row.cursor.order }) ?? true
+    {
+      try printer.add(key: found.row.key, value: found.row.value)
+      last = found
       printed += 1
       next = try scan.next()
     }
-    let cursor = next == nil ? nil : last.map { MergedScan.Cursor(order: $0).text }
+    let cursor =
+      next == nil ? nil : last.map { MergedScan.Cursor($0.row.cursor, in: $0.task).text }
     switch format {
     case .ndjson: break
     case .table: try output.write(printer.table())
     case .json:
-      try output.append { bytes in
-        bytes += Array("{\"content\":".utf8) + (try printer.array())
-        bytes += Array(",\"cursor\":\(cursor.map(JSONText.quoted) ?? "null")".utf8)
-        bytes += Array(",\"positions\":\(try positions())}\n".utf8)
-      }
-      return
+      try printer.endContent()
+      try output.write(",\"cursor\":\(cursor.map(JSONText.quoted) ?? "null")")
+      return try output.write(",\"positions\":\(try positions())}\n")
     }
     if let cursor {
       try output.flush()
@@ -181,26 +207,35 @@ struct ViewQuery {
 
   /// One page with the totals, as `{"content","totalElements","totalPages","number","size"}`.
   func printPage(_ scan: MergedScan, number: Int, size: Int, total: Int) throws {
+    warnOfLack()
     let printer = RowPrinter(output, format == .table ? .table : .json)
     let (skipped, overflow) = number.multipliedReportingOverflow(by: size)
     if !overflow, skipped < total {
       try scan.skip(skipped)
       for _ in 0..<size {
-        guard let row = try scan.next() else { break }
+        guard let (row, _) = try scan.next() else { break }
         try printer.add(key: row.key, value: row.value)
       }
     }
-    let pages = (total + size - 1) / size
+    let pages = total / size + (total % size == 0 ? 0 : 1)
     guard format != .table else {
       try output.write(printer.table() + "page \(number) of \(pages), \(total) rows in all\n")
       return
     }
-    try output.append { bytes in
-      bytes += Array("{\"content\":".utf8) + (try printer.array())
-      bytes += Array(
-        ",\"totalElements\":\(total),\"totalPages\":\(pages),\"number\":\(number),\"size\":\(size)}\n"
-          .utf8)
-    }
+    try printer.endContent()
+    try output.write(
+      ",\"totalElements\":\(total),\"totalPages\":\(pages),\"number\":\(number),\"size\":\(size)}\n"
+    )
+  }
+
+  func printCount(_ count: Int) throws {
+    warnOfLack()
+    try output.write("\(count)\n")
+  }
+
+  /// Says so where an answer is not of the whole view.
+  private func warnOfLack() {
+    if let lack = view.lack { StandardError.write("warning: \(lack)\n") }
   }
 
   private func printRow(_ key: [UInt8], _ value: [UInt8]) throws {

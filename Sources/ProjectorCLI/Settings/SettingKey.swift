@@ -12,7 +12,10 @@ struct SettingKey {
 
   static let all: [SettingKey] = [
     SettingKey(name: "log", summary: "URL of the log", standard: nil) { url in
-      LogFactory.isURL(url) ? nil : "write local:DIR or kafka://host:port[,host:port]"
+      if LogFactory.hasCredentials(url) {
+        return "give credentials as kafka.sasl.username and kafka.sasl.password, never in the URL"
+      }
+      return LogFactory.isURL(url) ? nil : "write local:DIR or kafka://host:port[,host:port]"
     },
     SettingKey(name: "state", summary: "state directory", standard: nil) { path in
       path.isEmpty ? "name a directory" : nil
@@ -36,6 +39,11 @@ struct SettingKey {
     ) { text in
       guard let duration = Duration(text: text) else { return "write a duration, as 500ms" }
       return duration > .zero ? nil : "it must be longer than nothing"
+    },
+    SettingKey(
+      name: "stopTimeout", summary: "how long a stop may take for its last work", standard: "3s"
+    ) { text in
+      Duration(text: text) == nil ? "write a duration, as 3s" : nil
     },
     SettingKey(
       name: "snapshotInterval", summary: "time from one snapshot of the state to the next, or off",
@@ -80,6 +88,14 @@ struct SettingKey {
     return ["password", "secret", "token", "credential", ".pem", "jaas", "oauthbearer.config"]
       .contains { name.contains($0) }
   }
+
+  /// A value as it may be printed.
+  static func printable(_ value: String, of name: String) -> String {
+    if isSecret(name) { return mask }
+    return name == "log" ? LogFactory.printable(value) : value
+  }
+
+  static let mask = "********"
 
   private static func count(_ text: String, in range: ClosedRange<Int>) -> String? {
     if let number = Int(text), range.contains(number) { return nil }

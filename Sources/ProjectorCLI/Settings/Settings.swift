@@ -4,7 +4,9 @@ import StreamCore
 
 /// Effective settings, each with where it comes from.
 ///
-/// An option wins over the environment, which wins over the file; unknown keys are errors.
+/// An option wins over the environment, which wins over the file. Unknown keys are errors, but an
+/// unknown variable is a warning: others put theirs there (a Kubernetes service named projector sets
+/// PROJECTOR_PORT).
 struct Settings {
   struct Entry: Hashable {
     let value: String
@@ -13,6 +15,8 @@ struct Settings {
   }
 
   private(set) var entries: [String: Entry] = [:]
+  /// What is to be said about them once it can be.
+  private(set) var warnings: [String] = []
 
   /// - Parameters:
   ///   - options: what a verb's own options say.
@@ -55,7 +59,7 @@ struct Settings {
           .joined(separator: ".")
         try set(SettingKey.kafkaPrefix + name, value, from: variable, .invalid)
       } else {
-        throw Self.unknown(variable, from: "environment", .invalid)
+        warnings.append("there is no setting \(variable) (environment); it is left out")
       }
     }
   }
@@ -66,7 +70,12 @@ struct Settings {
       if file == nil { return }
       throw Failure(.invalid, "there is no settings file", at: path, todo: "correct --config")
     }
+    var seen: Set<String> = []
     for (key, value) in try SettingsFile.parse(bytes, path: path) {
+      guard seen.insert(key).inserted else {
+        throw Failure(
+          .invalid, "setting '\(key)' is given twice", at: path, todo: "give each once")
+      }
       try set(key, value, from: path, .invalid)
     }
   }
@@ -83,7 +92,8 @@ struct Settings {
     }
     if let problem = known.check(value) {
       throw Failure(
-        status, "'\(value)' is no value of setting '\(key)'", at: origin, todo: problem)
+        status, "'\(SettingKey.printable(value, of: key))' is no value of setting '\(key)'",
+        at: origin, todo: problem)
     }
     entries[key] = Entry(value: value, origin: origin)
   }

@@ -19,7 +19,7 @@ struct Config: Verb {
         table.add([key, "-", "not set"])
         continue
       }
-      table.add([key, SettingKey.isSecret(key) ? "********" : entry.value, entry.origin])
+      table.add([key, SettingKey.printable(entry.value, of: key), entry.origin])
     }
     try session.output.write(table.text)
   }

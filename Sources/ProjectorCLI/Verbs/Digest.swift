@@ -38,7 +38,7 @@ struct Digest: Verb {
     let tasks = state.tasks
     DispatchQueue.concurrentPerform(iterations: tasks.count) { index in
       do {
-        let part = try digest.digests(of: [tasks[index]])
+        let part = try digest.digests(of: [tasks[index].reader()])
         parts.withLock { $0 += part }
       } catch {
         failures.withLock { $0.append(error) }

@@ -19,9 +19,6 @@ struct Produce: Verb {
 
   var given: [(key: String, value: String?)] { [("log", log.url)] }
 
-  /// Records of one append: enough that the log's sync costs little.
-  private static let batchRecords = 1_000
-
   func run(in session: Session) throws {
     guard partitions >= 1 else {
       throw Failure.usage("a topic has at least one partition", todo: "correct --partitions")
@@ -32,7 +29,7 @@ struct Produce: Verb {
     try ensureTopic(of: log, isLocal: LogFactory.isLocal(url), session)
     let appender = try log.makeAppender()
     defer { appender.close() }
-    let sink = LineSink(appender, topic: topic)
+    let sink = LineSink(appender, topic: topic, log)
     let input = StandardInput()
     let parser = RecordLineParser()
     var lineNumber = 0
@@ -40,16 +37,17 @@ struct Produce: Verb {
       lineNumber += 1
       do {
         if !Self.isBlank(line) {
-          sink.add(try parser.record(from: line.span.bytes, number: lineNumber))
+          let record = try parser.record(from: line.span.bytes, number: lineNumber)
+          try sink.add(record, line: lineNumber)
         }
-      } catch {
+      } catch let error as RecordLineError {
         // What was read before it is in: only then is the line's number of use.
         try sink.flush()
         throw Failure(
           .invalid, "line \(error.line) is no record: \(error.reason)", at: "standard input",
           todo: "the \(sink.count.grouped) records before it are in the topic")
       }
-      if sink.pending >= Self.batchRecords || !input.isReady { try sink.flush() }
+      if !input.isReady { try sink.flush() }
     }
     try sink.flush()
     for (partition, offset) in sink.last.sorted(by: { $0.key < $1.key }) {
@@ -82,35 +80,85 @@ struct Produce: Verb {
 private final class LineSink {
   private let appender: any RecordAppender
   private let topic: String
+  private let recordBytesMax: Int
+  private let batchBytesMax: Int
   private var batch: [ProducerRecord] = []
+  /// Of each record of the batch.
+  private var lines: [Int] = []
+  private var batchBytes = 0
   /// Records appended.
   private(set) var count = 0
   /// Offset of the last record appended, by partition.
   private(set) var last: [TopicPartition: Offset] = [:]
 
-  init(_ appender: any RecordAppender, topic: String) {
+  /// Of one append: enough that the log's sync costs little.
+  private static let batchRecords = 1_000
+  private static let batchBytes = 8 << 20
+
+  init(_ appender: any RecordAppender, topic: String, _ log: any RecordLog) {
     self.appender = appender
     self.topic = topic
+    recordBytesMax = log.recordBytesMax
+    batchBytesMax = min(Self.batchBytes, log.appendBytesMax)
   }
 
-  var pending: Int { batch.count }
-
-  func add(_ record: ProducerRecord) { batch.append(record) }
+  /// - Throws: ``Failure`` for a record that the log cannot take; those before it are in.
+  func add(_ record: ProducerRecord, line: Int) throws {
+    let bytes = record.byteCount
+    if bytes > recordBytesMax {
+      try flush()
+      throw refusal(
+        line, "it has \(bytes.grouped) bytes, and the log takes \(recordBytesMax.grouped)")
+    }
+    if batch.count == Self.batchRecords || batchBytes + bytes > batchBytesMax { try flush() }
+    batch.append(record)
+    lines.append(line)
+    batchBytes += bytes
+  }
 
   /// - Throws: ``Failure`` that says how many records are in, for who goes on behind them.
   func flush() throws {
     guard !batch.isEmpty else { return }
-    do {
-      for result in try appender.append(batch, to: topic) {
-        last[result.topicPartition] = result.offset
-      }
-    } catch {
-      let failure = Failure(error)
-      throw Failure(
-        failure.status, failure.description,
-        todo: "the first \(count.grouped) records of the input are in the topic")
+    defer {
+      batch.removeAll(keepingCapacity: true)
+      lines.removeAll(keepingCapacity: true)
+      batchBytes = 0
     }
-    count += batch.count
-    batch.removeAll(keepingCapacity: true)
+    do {
+      return try append(batch)
+    } catch let error as LogError where error.code == .recordRejected {
+      // One of them is not to the log's liking: those before it go in, and it is named.
+    } catch {
+      throw failure(error)
+    }
+    for (record, line) in zip(batch, lines) {
+      do {
+        try append([record])
+      } catch let error as LogError where error.code == .recordRejected {
+        throw refusal(line, error.message)
+      } catch {
+        throw failure(error)
+      }
+    }
+  }
+
+  private func append(_ records: [ProducerRecord]) throws {
+    for result in try appender.append(records, to: topic) {
+      last[result.topicPartition] = result.offset
+    }
+    count += records.count
+  }
+
+  private func refusal(_ line: Int, _ reason: String) -> Failure {
+    Failure(
+      .invalid, "line \(line) is no record for this log: \(reason)", at: "standard input",
+      todo: "the \(count.grouped) records before it are in the topic")
+  }
+
+  private func failure(_ error: any Error) -> Failure {
+    let failure = Failure(error)
+    return Failure(
+      failure.status, failure.description,
+      todo: "the first \(count.grouped) records of the input are in the topic")
   }
 }

@@ -12,7 +12,7 @@ struct Query: Verb {
     discussion: """
       query TOPOLOGY VIEW get KEY
       query TOPOLOGY VIEW scan [--prefix P] [--from K] [--to K]
-      query TOPOLOGY VIEW index NAME [VALUE...]
+      query TOPOLOGY VIEW index NAME [VALUE...] [--from V] [--to V]
 
       Composite keys are JSON arrays. The order of an index is its own; --reverse turns it. A \
       page is a snapshot of one commit; without --limit, a scan reads page after page.
@@ -27,8 +27,9 @@ struct Query: Verb {
   @Argument(help: "get, scan or index.") var operation: Operation
   @Argument(help: "The key, or the index and its first values.") var values: [String] = []
   @Option(help: "Keys that begin so.") var prefix: String?
-  @Option(help: "First key, inclusive.") var from: String?
-  @Option(help: "Last key, exclusive.") var to: String?
+  @Option(help: "First key, inclusive; of an index, the least value behind those given.")
+  var from: String?
+  @Option(help: "Last key, exclusive; of an index, where the values end.") var to: String?
   @Flag(help: "The other way round.") var reverse = false
   @Option(help: "At most so many rows.") var limit: Int?
   @Option(help: "Go on behind the page that ended with this cursor.") var cursor: String?
@@ -55,18 +56,23 @@ struct Query: Verb {
       if after == nil { throw Failure.usage("'\(cursor)' is no cursor", todo: "take one printed") }
     }
     let state = try openState(session)
-    let view = try state.view(self.view)
+    let view = try state.view(self.view, near: operation == .get ? values[0] : nil)
     let query = ViewQuery(view: view, output: session.output, format: format)
     switch operation {
     case .get: try query.get(values[0])
     case .scan:
-      let ranges = try query.ranges(prefix: prefix, from: from, to: to)
-      if count { return try query.printCount(of: ranges) }
-      let scan = query.scan(ranges, reverse: reverse, pageRows: pageRows, after: after)
-      try answer(query, scan) { try query.count(of: ranges) }
+      let range = try query.range(prefix: prefix, from: from, to: to)
+      if range == nil, prefix != nil {
+        throw Failure.usage(
+          "no key with this prefix lies within these bounds", todo: "correct --prefix or the bounds"
+        )
+      }
+      if count { return try query.printCount(query.count(of: range)) }
+      let scan = query.scan(range, reverse: reverse, pageRows: pageRows, after: after)
+      try answer(query, scan) { try query.count(of: range) }
     case .index:
-      let index = try query.index(values[0], Array(values.dropFirst()))
-      if count { return try session.output.write("\(query.count(of: index))\n") }
+      let index = try query.index(values[0], Array(values.dropFirst()), from: from, to: to)
+      if count { return try query.printCount(query.count(of: index)) }
       let scan = query.scan(index, reverse: reverse, pageRows: pageRows, after: after)
       try answer(query, scan) { try query.count(of: index) }
     }
@@ -110,8 +116,10 @@ struct Query: Verb {
       operation == .index && values.isEmpty, "`index` needs the index's name",
       "write query TOPOLOGY VIEW index NAME [VALUE...]")
     try refuse(
-      operation != .scan && (prefix ?? from ?? to) != nil, "bounds are for `scan`",
-      "leave out --prefix, --from and --to")
+      operation == .get && (from ?? to) != nil, "bounds are for `scan` and `index`",
+      "leave out --from and --to")
+    try refuse(
+      operation != .scan && prefix != nil, "a prefix is for `scan`", "leave out --prefix")
     try refuse(
       operation == .get && (reverse || count || limit != nil || cursor != nil || page != nil),
       "`get` finds one row", "leave out --reverse, --count, --limit, --cursor and --page")

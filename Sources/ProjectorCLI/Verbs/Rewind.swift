@@ -23,6 +23,11 @@ struct Rewind: Verb {
     false
   @Flag(help: "Go on although records before the target are gone.") var allowTruncated = false
   @Flag(help: "Remove the generation that served before.") var dropPrevious = false
+  @Option(
+    help: ArgumentHelp(
+      "all sends what was sent before again; otherwise outputs of the past are dropped.",
+      valueName: "choice"))
+  var outputs: String?
   @Flag(help: "Only say what would be done.") var dryRun = false
   @OptionGroup var log: LogOption
   @OptionGroup var state: StateOption
@@ -41,6 +46,11 @@ struct Rewind: Verb {
     options.fromEmpty = fromEmpty
     options.allowTruncated = allowTruncated
     options.dropPrevious = dropPrevious
+    if let outputs, outputs != Self.allOutputs {
+      throw Failure.usage(
+        "'\(outputs)' is no choice of outputs", todo: "write --outputs all, or leave it out")
+    }
+    options.sendsOutputs = outputs != nil
     let log = try session.openLog()
     defer { log.close() }
     let directory = try session.stateDirectory(of: topology)
@@ -50,27 +60,28 @@ struct Rewind: Verb {
       for line in plan.lines { try session.output.write(line + "\n") }
       return
     }
-    let owner: TopologyOwner
-    do {
-      owner = try TopologyOwner(
+    let request = OwnerRequest(
+      directory: directory, verb: "rewind",
+      arguments: arguments.merging(["lineage": graph.fingerprint]) { $1 })
+    let answer = try request.perform { _ in
+      let owner = try TopologyOwner(
         graph, stateRoot: root, log: log, options: try session.runOptions(sharing: 1),
         clock: SystemWallClock(), report: { [logger = session.logger] in logger.info("\($0)") })
-    } catch let error as StoreError where error.code == .locked {
-      let request = OwnerRequest(
-        directory: directory, verb: "rewind",
-        arguments: arguments.merging(["lineage": graph.fingerprint]) { $1 })
-      let answer = try request.perform()
-      session.logger.info("\(answer)")
-      return
+      try owner.rewind(plan)
+      return Reply(.done, "")
     }
-    try owner.rewind(plan)
+    // One that was done here has said so.
+    if !answer.isEmpty { session.logger.info("\(answer)") }
   }
+
+  private static let allOutputs = "all"
 
   private var arguments: [String: String] {
     var arguments = ["to": to]
     if fromEmpty { arguments["fromEmpty"] = "true" }
     if allowTruncated { arguments["allowTruncated"] = "true" }
     if dropPrevious { arguments["dropPrevious"] = "true" }
+    if let outputs { arguments["outputs"] = outputs }
     return arguments
   }
 }

@@ -21,6 +21,18 @@ struct Run: Verb {
   @Option(
     help: ArgumentHelp("Anonymous memory that the process aims at.", valueName: "size"))
   var memory: String?
+  @Flag(help: "Rebuild the state of a topology that has changed, instead of refusing it.")
+  var rebuildIfChanged = false
+  @Option(
+    help: ArgumentHelp(
+      """
+      Of a state that did not write what lies in its sinks: continue behind it, send all anew, or \
+      none (a copy for reading). Asked for where it is needed.
+      """, valueName: "choice"))
+  var outputs: String?
+  @Option(
+    help: ArgumentHelp("How long a stop may take for its last work.", valueName: "duration"))
+  var stopTimeout: String?
   @OptionGroup var log: LogOption
   @OptionGroup var state: StateOption
   @OptionGroup var common: CommonOptions
@@ -28,6 +40,7 @@ struct Run: Verb {
   var given: [(key: String, value: String?)] {
     [
       ("log", log.url), ("state", state.directory), ("threads", threads), ("memory", memory),
+      ("stopTimeout", stopTimeout),
     ]
   }
 
@@ -46,11 +59,27 @@ struct Run: Verb {
       }
       options.partitions = list
     }
+    options.rebuildsIfChanged = rebuildIfChanged
+    if let outputs {
+      guard let choice = OutputChoice(rawValue: outputs) else {
+        let choices = OutputChoice.allCases.map(\.rawValue).joined(separator: ", ")
+        throw Failure.usage(
+          "'\(outputs)' is no choice of outputs", todo: "write --outputs with one of \(choices)")
+      }
+      options.outputs = choice
+    }
     let signals = session.signals
     signals.take()
     let log = try session.openLog()
     defer { log.close() }
-    for source in graphs.flatMap(\.sources) { _ = try log.existing(source.topic) }
+    var tasks = 0
+    for graph in graphs {
+      for topics in graph.subTopologies.map(\.topics) {
+        let counts = try topics.map { try log.existing($0).partitions }
+        tasks += options.partitions?.count ?? counts.max() ?? 0
+      }
+    }
+    try OpenFiles.check(tasks: tasks)
     let logger = session.logger
     let owners = try graphs.map { topology in
       var logger = logger
@@ -68,6 +97,7 @@ struct Run: Verb {
     if untilEnd, !signals.wereReceived {
       for topology in graphs {
         let status = try TopologyStatus.read(StateDirectory(root: root, topology: topology.name))
+        if graphs.count > 1 { try session.output.write("topology \(topology.name)\n") }
         try session.output.write(status.summary)
       }
     }

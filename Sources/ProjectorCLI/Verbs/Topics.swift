@@ -174,7 +174,7 @@ extension RecordLog {
     if let description = try self.topic(topic) { return description }
     throw LogError(
       .topicMissing,
-      "topic '\(topic)' does not exist (\(url)); create it with `projector topics create \(topic)` "
-        + "or correct --log")
+      "topic '\(topic)' does not exist (\(url)); create it with "
+        + "`\(Projector.executableName) topics create \(topic)` or correct --log")
   }
 }

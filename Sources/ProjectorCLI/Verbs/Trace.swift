@@ -15,14 +15,12 @@ struct Trace: Verb {
 
   func run(in session: Session) throws {
     let state = try TopologyState(session.stateDirectory(of: topology))
-    let scopes = try EventScopes(state, session.registered(topology))
+    let lookup = EventLookup(eventID, try session.registered(topology))
     var isFound = false
     for task in state.tasks {
-      for (scope, hash) in scopes.hashes(of: eventID) {
-        for line in try lines(task, hash, scope: scope) {
-          isFound = true
-          try session.output.write(line + "\n")
-        }
+      for line in try lines(task, lookup) {
+        isFound = true
+        try session.output.write(line + "\n")
       }
     }
     guard isFound else {
@@ -32,44 +30,49 @@ struct Trace: Verb {
     }
   }
 
-  private func lines(_ task: StateReader, _ hash: Hash128, scope: String) throws -> [String] {
-    try task.read { view in
+  private func lines(_ task: StoredTask, _ lookup: EventLookup) throws -> [String] {
+    let topics = try task.positions().compactMap { position in
+      position.partition.lastIndex(of: "-").map { String(position.partition[..<$0]) }
+    }
+    return try task.read { view in
       var lines: [String] = []
-      if let seen = try view.seenID(hash) {
+      for (scope, seen) in try lookup.seen(view) {
+        // A common scope names no topic: then it is one of the inputs.
+        let topic = topics.contains(scope) ? scope : topics.joined(separator: "|")
         let place = seen.offset.map { "@\($0)" } ?? ""
-        let partition = "\(try topic(seen, task, scope))-\(task.identity.partition)"
-        lines.append("\(partition)\(place)\tprocessed")
+        lines.append("\(topic)-\(task.name.partition)\(place)\tprocessed")
       }
-      for (store, fate) in [("held", "held"), ("deadLetters", "dead letter")] {
-        for entry in try view.entries(store, id: hash) {
+      for (list, fate) in [(KeptList.held, "held"), (.deadLetters, "dead letter")] {
+        for entry in try lookup.kept(list.rawValue, view) {
           let kept = try KeptRecord(entry.bytes)
           let place = "\(kept.record.topicPartition)@\(kept.record.offset)"
-          let id = DeadLetterID(task: TaskName(task.identity), number: entry.number)
-          lines.append("\(place)\t\(fate) \(id): \(kept.explanation)")
+          let id = DeadLetterID(task: task.name, number: entry.number)
+          lines.append("\(place)\t\(fate) \(id): \(LineText.escaped(kept.explanation))")
         }
+      }
+      if lines.isEmpty, let place = position(of: lookup.event, topics, task),
+        let line = try taken(place, task)
+      {
+        lines.append(line)
       }
       return lines
     }
   }
 
-  /// A common scope names no topic: then the number of the input does.
-  private func topic(_ seen: SeenID, _ task: StateReader, _ scope: String) throws -> String {
-    let suffix = "-\(task.identity.partition)"
-    let topics = OpenView.positions(in: try task.read { try $0.words() })
-      .map(\.partition).filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
-    return topics.contains(scope) ? scope : topics.joined(separator: "|")
+  /// An event without an id of its own is known by TOPIC:PARTITION:OFFSET.
+  private func position(
+    of event: String, _ topics: [String], _ task: StoredTask
+  ) -> TopicPosition? {
+    let parts = event.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 3, topics.contains(String(parts[0])),
+      parts[1] == String(task.name.partition)
+    else { return nil }
+    return TopicPosition(parsing: "\(parts[0])-\(parts[1])@\(parts[2])")
   }
-}
 
-extension KeptRecord {
-  /// Why it is kept, in a line.
-  var explanation: String {
-    switch why {
-    case .failed(let reason, let message, let parks):
-      "\(reason): \(message)\(parks ? " (later records of its key wait)" : "")"
-    case .missingRow: "waits until '\(operatorName)' has a row of its key"
-    case .missingNumber: "waits for the sequence numbers before its own"
-    case .parked: "waits behind a failed record of its key"
-    }
+  private func taken(_ position: TopicPosition, _ task: StoredTask) throws -> String? {
+    let found = try task.positions().first { $0.partition == "\(position.topicPartition)" }
+    guard let found, position.offset >= 0, position.offset < found.offset else { return nil }
+    return "\(position)\ttaken; of an event without an id only its position is kept"
   }
 }

@@ -19,6 +19,7 @@ struct Views: Verb {
       let rows = try view.partitions.reduce(0) { sum, task in
         try sum + task.read { try $0.count(description) }
       }
+      if let lack = view.lack { StandardError.write("warning: \(lack)\n") }
       let indexes = description.indexes.map { index in
         let fields = index.components.map { $0.isDescending ? "\($0.name) desc" : $0.name }
         return "\(index.name) (\(fields.joined(separator: ", ")))"

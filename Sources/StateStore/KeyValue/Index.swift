@@ -48,7 +48,10 @@ public struct IndexComponent<Row>: Sendable {
   ) -> IndexComponent {
     IndexComponent(name: name, type: onlyType(Value.self), isDescending: false) { row, bytes in
       guard let value = value(row) else { return false }
+      let start = bytes.count
       value.encode(into: &bytes)
+      // The row's key is to come behind it.
+      KeyEncoding.writeOutUUID(&bytes, from: start)
       return true
     }
   }
@@ -62,6 +65,7 @@ public struct IndexComponent<Row>: Sendable {
       guard let value = value(row) else { return false }
       let start = bytes.count
       value.encode(into: &bytes)
+      KeyEncoding.writeOutUUID(&bytes, from: start)
       invert(&bytes, from: start)
       return true
     }
@@ -76,6 +80,7 @@ public struct IndexComponent<Row>: Sendable {
       guard let value = value(row) else { return false }
       let start = bytes.count
       value.encode(into: &bytes)
+      KeyEncoding.writeOutUUID(&bytes, from: start)
       if descending { invert(&bytes, from: start) }
       return true
     }

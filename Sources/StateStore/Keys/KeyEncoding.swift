@@ -54,6 +54,19 @@ enum KeyEncoding {
     unsafe text.withUnsafeBytes { unsafe $0.contains(byte) }
   }
 
+  /// Writes a UUID that ends a key out as the text it is, for more is to come behind it: only the
+  /// last component of a key takes 16 bytes.
+  ///
+  /// - Parameter start: where the key begins; all of it is whole components.
+  @usableFromInline
+  static func writeOutUUID(_ bytes: inout [UInt8], from start: Int) {
+    guard bytes.count >= start + 17, bytes[bytes.count - 17] == KeyTag.uuid else { return }
+    var last = start
+    while let end = TextOrder.end(ofComponentAt: last, of: bytes), end < bytes.count { last = end }
+    guard last == bytes.count - 17 else { return }
+    bytes = TextOrder.order(of: bytes, last: last)
+  }
+
   /// Appends 36 bytes as a UUID, if they are one in lower case.
   private static func appendUUID(_ text: RawSpan, to bytes: inout [UInt8]) -> Bool {
     guard text.unsafeByte(8) == 0x2D, text.unsafeByte(13) == 0x2D, text.unsafeByte(18) == 0x2D,

@@ -124,7 +124,9 @@ public struct KeyPair<First: StoreKey, Second: StoreKey>: StoreKey {
 
   @inlinable
   public func encode(into bytes: inout [UInt8]) {
+    let start = bytes.count
     first.encode(into: &bytes)
+    KeyEncoding.writeOutUUID(&bytes, from: start)
     second.encode(into: &bytes)
   }
 
@@ -142,7 +144,10 @@ public struct EncodedKey: StoreKey {
 
   public init(_ components: [KeyComponent]) {
     var bytes: [UInt8] = []
-    for component in components { component.encode(into: &bytes) }
+    for component in components {
+      KeyEncoding.writeOutUUID(&bytes, from: 0)
+      component.encode(into: &bytes)
+    }
     self.bytes = bytes
   }
 

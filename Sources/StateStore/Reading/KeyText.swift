@@ -108,46 +108,20 @@ package enum KeyText {
     }
   }
 
-  /// The ranges, in key order, of the keys whose text begins with `text`; of composite keys, whose
-  /// first components are those of the array.
-  ///
-  /// Strings and UUIDs have tags of their own, so a text that can begin both has two ranges.
+  /// The orders of the keys whose text begins with `text`; of composite keys, of those whose first
+  /// components are those of the array.
   ///
   /// - Throws: ``StoreError`` with `invalid`; a beginning of a number is not one.
-  package static func prefixRanges(
+  package static func prefixRange(
     _ text: String, types: [KeyType]
-  ) throws(StoreError) -> [KeyRange] {
-    guard types == [.string] else {
-      let components = try components(text, types: types, allowsBeginning: true)
-      return [KeyRange(prefix: EncodedKey(components).bytes)]
-    }
-    var string = [KeyTag.string]
-    for byte in text.utf8 {
-      string.append(byte)
-      if byte == 0 { string.append(0xFF) }
-    }
-    var ranges = [KeyRange(prefix: string)]
-    if let uuids = uuidRange(text) { ranges.append(uuids) }
-    return ranges
-  }
-
-  /// The range of the UUIDs whose text begins with `text`: from the digits left filled with 0 to
-  /// those with f.
-  private static func uuidRange(_ text: String) -> KeyRange? {
-    let pattern = Array("00000000-0000-0000-0000-000000000000".utf8)
-    let given = Array(text.utf8)
-    guard given.count <= pattern.count else { return nil }
-    func key(filled digit: UInt8) -> [UInt8] {
-      let filled = pattern.map { $0 == 0x30 ? digit : $0 }
-      return String(decoding: given + filled[given.count...], as: UTF8.self).encoded
-    }
-    let least = key(filled: 0x30)
-    guard least[0] == KeyTag.uuid else { return nil }
-    return KeyRange(from: least, to: key(filled: 0x66) + [0])
+  ) throws(StoreError) -> KeyRange {
+    if types == [.string] { return TextOrder.range(ofPrefix: text) }
+    return TextOrder.range(of: try components(text, types: types, allowsBeginning: true))
   }
 }
 
-/// Keys from the first (inclusive) to the last (exclusive), in their encoded form; `nil`: open.
+/// Keys from the first (inclusive) to the last (exclusive), by their orders (``TextOrder``); `nil`:
+/// open.
 package struct KeyRange: Hashable, Sendable {
   package var from: [UInt8]?
   package var to: [UInt8]?

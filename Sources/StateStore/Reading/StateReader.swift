@@ -98,17 +98,47 @@ package struct StateView {
     try EntryTables(opened: name, environment)?.entry(number, transaction)
   }
 
-  /// Entries of `held` or `deadLetters` behind a number, oldest first.
+  /// Entries of `held` or `deadLetters` behind a number, oldest first; the page ends with the entry
+  /// whose bytes reach `bytesMax`.
   package func entries(
-    _ name: String, after: Int64 = 0, limit: Int
+    _ name: String, after: Int64 = 0, limit: Int, bytesMax: Int = .max
   ) throws(StoreError) -> [EntryStore.Entry] {
     guard let tables = EntryTables(opened: name, environment) else { return [] }
     let numbers = try tables.numbers(after: after, limit: limit, transaction) { _ in true }
     var entries: [EntryStore.Entry] = []
-    for number in numbers {
-      if let entry = try tables.entry(number, transaction) { entries.append(entry) }
+    var bytes = 0
+    for number in numbers where bytes < bytesMax {
+      guard let entry = try tables.entry(number, transaction) else { continue }
+      entries.append(entry)
+      bytes += entry.bytes.count
     }
     return entries
+  }
+
+  /// Groups of `held` or `deadLetters` with the number of their entries, in order; the last one may
+  /// go on in the next page.
+  ///
+  /// - Parameters:
+  ///   - cursor: of the page before.
+  ///   - limit: entries that the page counts, at least 1.
+  /// - Returns: with each group its first entry of this page; a cursor where there is more.
+  package func entryGroups(
+    _ name: String, after cursor: [UInt8]? = nil, limit: Int
+  ) throws(StoreError) -> (groups: [EntryGroup], cursor: [UInt8]?) {
+    guard let table = environment.openedTable("\(name).groups") else { return ([], nil) }
+    let (entries, isEnd) = try TreeWalk.page(
+      transaction, table, from: cursor.map { $0 + [0] }, limit: limit, keysOnly: true)
+    var groups: [EntryGroup] = []
+    for entry in entries where entry.key.count >= 8 {
+      let group = [UInt8](entry.key.dropLast(8))
+      if groups.last?.group == group {
+        groups[groups.count - 1].count += 1
+      } else {
+        let number = entry.key.raw.bigEndian(Int64.self, at: group.count)
+        groups.append(EntryGroup(group: group, first: number, count: 1))
+      }
+    }
+    return (groups, isEnd ? nil : entries.last?.key)
   }
 
   /// Entries of `held` or `deadLetters` whose record has this id, oldest first.
@@ -119,5 +149,19 @@ package struct StateView {
       if let entry = try tables.entry(number, transaction) { entries.append(entry) }
     }
     return entries
+  }
+}
+
+/// Entries that are kept together: of one key, above all.
+package struct EntryGroup: Hashable, Sendable {
+  package let group: [UInt8]
+  /// The number of its first entry.
+  package let first: Int64
+  package var count: Int
+
+  package init(group: [UInt8], first: Int64, count: Int) {
+    self.group = group
+    self.first = first
+    self.count = count
   }
 }

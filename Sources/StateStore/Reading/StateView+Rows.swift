@@ -1,18 +1,3 @@
-/// A row as it is stored: no types of the program are needed to read it.
-package struct StoredRow: Hashable, Sendable {
-  /// The key's encoded form.
-  package let key: [UInt8]
-  /// The row without the byte that names its encoding.
-  package let value: [UInt8]
-}
-
-/// A page of rows, and where the next one begins.
-package struct RowPage: Hashable, Sendable {
-  package var rows: [StoredRow] = []
-  /// `nil` after the last page.
-  package var cursor: [UInt8]?
-}
-
 extension StateView {
   /// The row of a key; for an audit view the key is [key, sequence] or [key, sequence, n].
   package func get(_ store: StoreDescription, key: [UInt8]) throws(StoreError) -> [UInt8]? {
@@ -73,44 +58,38 @@ extension StateView {
     try transaction.count(try table(StoreDescription.rowsTable(store.name)))
   }
 
-  /// Rows in key order.
+  /// Rows in the order of their keys' texts.
   ///
   /// - Parameters:
-  ///   - ranges: in key order, not overlapping.
+  ///   - ranges: of orders (``TextOrder``), in order, not overlapping.
   ///   - cursor: of the page before.
-  ///   - limit: rows of this page, at least 1.
+  ///   - limit: rows of this page at most, at least 1.
+  ///   - bytesMax: the page ends with the row whose value reaches it.
   ///   - keysOnly: leaves the values empty, and reads none: for rows that are only passed.
   /// - Throws: ``StoreError``.
   package func scan(
     _ store: StoreDescription, _ ranges: [KeyRange] = [KeyRange()], reverse: Bool = false,
-    cursor: [UInt8]? = nil, limit: Int, keysOnly: Bool = false
+    cursor: ScanCursor? = nil, limit: Int, bytesMax: Int = .max, keysOnly: Bool = false
   ) throws(StoreError) -> RowPage {
-    precondition(limit > 0, "a page has at least a row")
-    var page = RowPage()
+    var page = PageBuilder(limit: limit, bytesMax: bytesMax, keysOnly: keysOnly)
     for range in reverse ? ranges.reversed() : ranges {
-      guard let range = rest(of: range, after: cursor, reverse) else { continue }
+      guard let rest = rest(of: range, after: cursor?.order, reverse) else { continue }
       if store.kind == .audit {
-        try scanAudit(store, range, reverse, limit, keysOnly, &page)
+        try scanAudit(store, rest, reverse, cursor, &page)
       } else {
-        try scanRows(store, range, reverse, limit, keysOnly, &page)
+        try scanRows(store, rest, reverse, &page)
       }
-      // One row too many says that there is a next page.
-      if page.rows.count > limit {
-        page.rows.removeLast(page.rows.count - limit)
-        page.cursor = page.rows.last?.key
-        return page
-      }
+      if page.isFull { return page.page(isEnd: false) }
     }
-    return page
+    return page.page(isEnd: true)
   }
 
   /// The part of a range behind a cursor; `nil` if nothing is left.
   func rest(of range: KeyRange, after cursor: [UInt8]?, _ reverse: Bool) -> KeyRange? {
-    guard let cursor else { return range }
     var range = range
-    if reverse {
+    if let cursor, reverse {
       if range.to == nil || range.to.map({ precedes(cursor, $0) }) == true { range.to = cursor }
-    } else {
+    } else if let cursor {
       let next = cursor + [0]
       if range.from == nil || range.from.map({ precedes($0, next) }) == true { range.from = next }
     }
@@ -119,8 +98,7 @@ extension StateView {
   }
 
   private func scanRows(
-    _ store: StoreDescription, _ range: KeyRange, _ reverse: Bool, _ limit: Int,
-    _ keysOnly: Bool, _ page: inout RowPage
+    _ store: StoreDescription, _ range: KeyRange, _ reverse: Bool, _ page: inout PageBuilder
   ) throws(StoreError) {
     let isClustered = store.layout == .clustered
     let rows = try table(StoreDescription.rowsTable(store.name))
@@ -129,26 +107,38 @@ extension StateView {
     // is in it, so where both count the same it has no other.
     let keys = try transaction.count(tree)
     let isExact = try keys == transaction.count(rows)
+    let walk = TextWalk(
+      transaction: transaction, table: tree, leading: TextWalk.leading(store.keyTypes),
+      reverse: reverse, head: isClustered ? 1 : 0, keysOnly: page.keysOnly && isExact)
     var range = range
-    while page.rows.count <= limit {
-      let (entries, isEnd) = try TreeWalk.page(
-        transaction, tree, from: range.from, to: range.to, reverse: reverse,
-        limit: min(512, limit + 1 - page.rows.count), head: isClustered ? 1 : 0,
-        keysOnly: keysOnly && isExact)
-      for entry in entries {
-        if keysOnly {
-          let isRow = try isExact ? true : hasRow(rows, entry)
-          if isRow { page.rows.append(StoredRow(key: entry.key, value: [])) }
-        } else if isClustered {
-          page.rows.append(StoredRow(key: entry.key, value: [UInt8](entry.value.dropFirst())))
-        } else if entry.value.count == 8,
-          let row = try row(store, entry.value.raw.bigEndian(Int64.self, at: 0))
-        {
-          page.rows.append(StoredRow(key: entry.key, value: row))
+    while true {
+      let (entries, isEnd) = try walk.page(
+        from: range.from, to: range.to,
+        limit: isExact ? min(page.step, page.wanted) : page.step)
+      for found in entries {
+        let cursor = ScanCursor(order: found.order)
+        if let value = try value(of: found.entry, store, rows, isExact, page.keysOnly) {
+          page.add(StoredRow(key: found.entry.key, value: value, cursor: cursor))
+        } else {
+          page.pass(cursor)
         }
+        if page.isFull { return }
       }
-      guard !isEnd, let last = entries.last else { return }
-      if reverse { range.to = last.key } else { range.from = last.key + [0] }
+      guard !isEnd, let last = entries.last?.order else { return }
+      if reverse { range.to = last } else { range.from = last + [0] }
+      page.widen()
     }
+  }
+
+  /// The row of a tree's entry, empty for keys only; `nil` where the store has none.
+  private func value(
+    of entry: TreeEntry, _ store: StoreDescription, _ rows: Table, _ isExact: Bool,
+    _ keysOnly: Bool
+  ) throws(StoreError) -> [UInt8]? {
+    if keysOnly, isExact { return [] }
+    if store.layout == .clustered { return [UInt8](entry.value.dropFirst()) }
+    if keysOnly { return try hasRow(rows, entry) ? [] : nil }
+    guard entry.value.count == 8 else { return nil }
+    return try row(store, entry.value.raw.bigEndian(Int64.self, at: 0))
   }
 }

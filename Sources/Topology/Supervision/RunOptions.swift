@@ -33,6 +33,8 @@ package struct RunOptions: Sendable {
   package var rebuildsIfChanged = false
   /// How long a run that is to end may take for it; what it has not committed by then is dropped.
   package var stopTimeout = Duration.seconds(3)
+  /// What becomes of the outputs of a state that did not write the checkpoints beside it.
+  package var outputs: OutputChoice?
 
   package init() {}
 
@@ -49,4 +51,14 @@ package struct RunOptions: Sendable {
     options.fetchedBytesMax = min(options.fetchedBytesMax, budget.memory / 8)
     return options
   }
+}
+
+/// What becomes of the outputs of a state that did not write the checkpoints beside it.
+package enum OutputChoice: String, Hashable, Sendable, CaseIterable {
+  /// Goes on where the checkpoints end.
+  case `continue`
+  /// Sends everything anew.
+  case all
+  /// Sends nothing: a copy for reading.
+  case none
 }

@@ -44,7 +44,7 @@ package struct StateDigest: Sendable {
   ) throws {
     let declaration = topology.declarations.first { $0.name == store.name }
     var expected: [String: EntrySum] = [:]
-    var cursor: [UInt8]?
+    var cursor: ScanCursor?
     repeat {
       let page = try view.scan(store, cursor: cursor, limit: 1_000)
       for row in page.rows {
