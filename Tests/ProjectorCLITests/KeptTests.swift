@@ -156,6 +156,24 @@ import Testing
     #expect(json?["eventId"] as? String == "e10")
   }
 
+  @Test("skip resolves without processing, release runs past what is waited for")
+  func decisions() throws {
+    let tool = try CommandLineTool()
+    try tool.produceOrders()
+    try tool.runOrders()
+    let version = try #require(ids(letters(tool, "list", "--reason", "unknownVersion")).first)
+    let skipped = try letters(tool, "skip", version, "--log", tool.log)
+    #expect(skipped.status == 0, "\(skipped.errors)")
+    #expect(try letters(tool, "show", version).status == 4)
+    #expect(try letters(tool, "skip", "--reason", "decode", "--log", tool.log).status == 0)
+    #expect(try ids(letters(tool, "list")).isEmpty)
+    let waiting = try #require(ids(held(tool, "list")).first)
+    let released = try held(tool, "release", waiting, "--log", tool.log)
+    #expect(released.status == 0, "\(released.errors)")
+    #expect(try ids(held(tool, "list")).isEmpty)
+    #expect(try ids(letters(tool, "list", "--reason", "missingRow")).count == 1)
+  }
+
   @Test("status warns of a key that many records wait for")
   func manyHeld() throws {
     let tool = try CommandLineTool()
