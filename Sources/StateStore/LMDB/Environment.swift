@@ -200,14 +200,6 @@ package final class Environment: @unchecked Sendable {
       if error.code == .diskFull { files.removeHalfMade() }
       throw error
     }
-    if files.isNew {
-      do throws(StoreError) {
-        try EnvironmentFiles.syncNames(in: directory, store: directory)
-      } catch {
-        unsafe mdb_env_close(handle)
-        throw error
-      }
-    }
     files.release()
     return unsafe handle
   }

@@ -99,8 +99,6 @@ package final class GenerationRun {
       }
       return false
     }
-    if offsets.lowerBound > input.position { task.abandonReplay() }
-    input.skip(to: offsets.lowerBound)
   }
 
   /// The generation says which tasks it has before one of them takes a record, so that one that is
