@@ -75,6 +75,10 @@ let package = Package(
     .target(
       name: "TopologyTesting", dependencies: ["StreamCore", "StateStore", "Topology"],
       swiftSettings: strict),
+    // What the checks of the engine need and no user does.
+    .target(
+      name: "EngineChecks", dependencies: ["StreamCore", "StateStore", "Topology", "TopologyTesting"],
+      swiftSettings: strict),
     .target(
       name: "OrderProjections", dependencies: ["StreamCore", "Topology", "JSONSerdes"],
       swiftSettings: strict),
@@ -145,14 +149,20 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "CrashWorker",
-      dependencies: ["EmbeddedLog", "FaultyDisk", "StateStore", "StreamCore", "Topology"],
+      dependencies: [
+        "EmbeddedLog", "EngineChecks", "FaultyDisk", "StateStore", "StreamCore", "Topology",
+      ],
       path: "Tests/CrashWorker", swiftSettings: strict),
     .testTarget(
-      name: "CrashTests", dependencies: ["ChildProcesses", "CrashWorker"], swiftSettings: strict),
+      name: "CrashTests",
+      dependencies: ["ChildProcesses", "CrashWorker", "EmbeddedLog", "EngineChecks", "StreamCore"],
+      swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
       name: "SimulationTests",
-      dependencies: ["Topology", "TopologyTesting", "StateStore", "StreamCore", "JSONSerdes"],
+      dependencies: [
+        "EngineChecks", "Topology", "TopologyTesting", "StateStore", "StreamCore", "JSONSerdes",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "OrderProjectionsTests",

@@ -1,4 +1,5 @@
 import EmbeddedLog
+import EngineChecks
 import FaultyDisk
 import Glibc
 import StateStore
@@ -11,6 +12,7 @@ import Topology
 //     CrashWorker run LOG STATE          runs until the end of the log
 //     CrashWorker rewind LOG STATE       rebuilds from the earliest offset and swaps generations
 //     CrashWorker restore LOG STATE      rebuilds as of the log's end: from a snapshot, if there is one
+//     CrashWorker operate LOG WORDS...   what a schedule of the operations check has it do
 //     CrashWorker show LOG STATE         prints all that can be seen of the state and the outputs
 //
 // PROJECTOR_KILL_AT=N dies before the Nth disk operation, PROJECTOR_FULL_AT=N finds the disk full
@@ -132,6 +134,9 @@ do {
   case "feed":
     try feed(log, seed: UInt64(arguments[3]) ?? 0, count: Int(arguments[4]) ?? 0)
   case "run": try own(log, arguments[3]).run(untilEnd: true)
+  case "operate":
+    guard let victim = Victim(Array(arguments.dropFirst(3))) else { exit(64) }
+    try victim.perform(on: log)
   case "rewind": try rewind(log, arguments[3], to: .earliest)
   case "restore":
     let inputs = (0..<2).map { TopicPartition("in", $0) }

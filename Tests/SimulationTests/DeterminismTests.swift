@@ -1,3 +1,4 @@
+import EngineChecks
 import Foundation
 import StateStore
 import StreamCore

@@ -1,3 +1,4 @@
+import EngineChecks
 import StreamCore
 import Topology
 import TopologyTesting

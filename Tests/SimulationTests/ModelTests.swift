@@ -1,3 +1,4 @@
+import EngineChecks
 import StreamCore
 import Testing
 import Topology

@@ -1,3 +1,4 @@
+import EngineChecks
 import JSONSerdes
 import StreamCore
 import Topology

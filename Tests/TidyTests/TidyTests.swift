@@ -19,6 +19,7 @@ struct TidyTests {
     "KafkaLog": ["StreamCore", "CRdKafka"],
     "Topology": ["StreamCore", "StateStore", "CMalloc", "CTrap"],
     "TopologyTesting": ["StreamCore", "StateStore", "Topology"],
+    "EngineChecks": ["StreamCore", "StateStore", "Topology", "TopologyTesting"],
     "OrderProjections": ["StreamCore", "Topology", "JSONSerdes"],
     "ProjectorCLI": [
       "StreamCore", "ChildProcesses", "StateStore", "Topology", "JSONSerdes", "EmbeddedLog",

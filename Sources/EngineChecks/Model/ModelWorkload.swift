@@ -1,3 +1,5 @@
+import TopologyTesting
+
 /// Seeded inputs of a ``ModelPlan``: rounds of records with all that goes wrong in real topics.
 public struct ModelWorkload: Sendable {
   /// What happens after a round was appended.

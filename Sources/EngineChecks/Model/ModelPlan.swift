@@ -1,4 +1,5 @@
 public import Topology
+import TopologyTesting
 
 /// A random topology as plain data: built once with the DSL and once read by ``ModelInterpreter``.
 ///

@@ -1,0 +1,315 @@
+import Dispatch
+import StateStore
+package import StreamCore
+import Synchronization
+import Topology
+
+/// The engine as the operations check sees it: what an operator's commands do, and what can be read.
+/// All that the check needs of the engine's own interfaces is in this file.
+package struct SiteEngine {
+  package let shape: SiteShape
+  package let world: World
+  package let log: any RecordLog
+  /// Where the state directory lies.
+  package let root: String
+  package let partitions: [Int]
+
+  package init(
+    _ shape: SiteShape, _ world: World, _ log: any RecordLog, root: String, partitions: [Int]
+  ) {
+    self.shape = shape
+    self.world = world
+    self.log = log
+    self.root = root
+    self.partitions = partitions
+  }
+
+  /// What the command line would end with.
+  package struct Refusal: Error, CustomStringConvertible {
+    /// As FORMATS says: 1 failed, 5 state refused, 6 log refused …
+    package let exit: Int
+    package let description: String
+  }
+
+  /// What this engine has commands for.
+  package static let abilities: Set<Ability> = []
+  package enum Ability: Hashable, Sendable { case outputs, skip, release }
+
+  // MARK: Commands
+
+  /// Runs to the log's end.
+  ///
+  /// - Parameter onStart: given what stops it, from any thread.
+  package func run(
+    _ plan: RunPlan, _ variant: SiteVariant,
+    onStart: (@escaping @Sendable () -> Void) -> Void = { _ in }
+  ) throws {
+    try refusing {
+      let owner = try own(plan, variant)
+      onStart(owner.stopper)
+      try watched(owner.stopper) { try owner.value.run(untilEnd: true) }
+    }
+  }
+
+  /// Puts a retry of all dead letters where the next owner finds it.
+  package func submitRetry(_ id: String) throws {
+    try refusing {
+      try RequestQueue(directory).submit(
+        Request(
+          id: id, verb: "retry", arguments: [:],
+          deadline: SystemWallClock().now() + .seconds(60)))
+    }
+  }
+
+  package func takeReply(_ id: String) throws {
+    try refusing {
+      RequestQueue(directory).withdraw(id)
+      _ = try RequestQueue(directory).takeReply(id)
+    }
+  }
+
+  package func rewind(
+    _ target: RewindAction.Target, _ options: RewindAction, _ plan: RunPlan,
+    _ variant: SiteVariant, onStart: (@escaping @Sendable () -> Void) -> Void = { _ in }
+  ) throws {
+    try refusing {
+      var choices = RewindOptions()
+      choices.fromEmpty = options.fromEmpty
+      choices.allowTruncated = options.allowsTruncated
+      choices.dropPrevious = options.dropsPrevious
+      let owner = try own(plan, variant)
+      let rewind = try RewindPlan.make(
+        owner.value.topology, to: target.engine, options: choices, log: log, directory: directory)
+      onStart(owner.stopper)
+      try watched(owner.stopper) { try owner.value.rewind(rewind) }
+    }
+  }
+
+  /// Processes dead letters again: those with these ids, or all.
+  package func retry(_ ids: [String]?, _ plan: RunPlan, _ variant: SiteVariant) throws {
+    try refusing {
+      let owner = try own(plan, variant)
+      let run = try owner.value.openCurrent()
+      defer { run.close() }
+      let reply = try run.retryDeadLetters(ids?.compactMap { DeadLetterID(parsing: $0) })
+      guard reply.succeeded else { throw Refusal(exit: 1, description: reply.message) }
+    }
+  }
+
+  /// Resolves dead letters without processing them.
+  package func skip(_ ids: [String], _ plan: RunPlan, _ variant: SiteVariant) throws {
+    throw Refusal(exit: 64, description: "there is no `dead-letters skip`")
+  }
+
+  /// Runs records past what they wait for.
+  package func release(_ ids: [String], _ plan: RunPlan, _ variant: SiteVariant) throws {
+    throw Refusal(exit: 64, description: "there is no `held release`")
+  }
+
+  /// The views that a rebuild by log and journal finds otherwise.
+  package func verify(_ plan: RunPlan, _ variant: SiteVariant) throws -> [String] {
+    try refusing {
+      try StateVerification(
+        try shape.build(variant, world), directory, log: log, options: options(plan),
+        clock: SystemWallClock(), canonical: { $0 }
+      ).run().filter { !$0.isEqual }.map { "\($0.stored.name)" }
+    }
+  }
+
+  private final class Owner: @unchecked Sendable {
+    // Invariant: but for `stop()`, which any thread may call, the thread that made it uses it.
+    let value: TopologyOwner
+    init(_ value: TopologyOwner) { self.value = value }
+    var stopper: @Sendable () -> Void { { self.value.stop() } }
+  }
+
+  private func own(_ plan: RunPlan, _ variant: SiteVariant) throws -> Owner {
+    Owner(
+      try TopologyOwner(
+        try shape.build(variant, world), stateRoot: root, log: log, options: options(plan),
+        clock: SystemWallClock(), report: { _ in }))
+  }
+
+  private func options(_ plan: RunPlan) -> RunOptions {
+    var options = RunOptions()
+    options.partitions = partitions
+    options.threads = plan.threads
+    options.budget.records = plan.interval
+    options.reader.batchRecordsMax = plan.batch
+    if plan.takesSnapshots {
+      options.snapshots = SnapshotPolicy(interval: .milliseconds(1), kept: 2)
+    }
+    return options
+  }
+
+  private var directory: StateDirectory { StateDirectory(root: root, topology: SiteShape.topology) }
+
+  /// Stops what takes longer than anything here can, so that a hang is a finding and not a hang.
+  private func watched(
+    _ stop: @escaping @Sendable () -> Void, _ body: () throws -> Void
+  ) throws {
+    let watch = HangWatch(stop)
+    defer { watch.cancel() }
+    try body()
+    if watch.isOver { throw Refusal(exit: -1, description: "it did not end in 30 s") }
+  }
+
+  private func refusing<Result>(_ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch {
+      if let refusal = error as? Refusal { throw refusal }
+      throw Refusal(exit: Self.exit(error), description: "\(error)")
+    }
+  }
+
+  /// As FORMATS has the exit statuses.
+  private static func exit(_ error: any Error) -> Int {
+    switch error {
+    case let error as StoreError:
+      switch error.code {
+      case .corrupted, .newer, .foreign, .lineageChanged, .readOnly, .missing: 5
+      case .locked: 7
+      case .invalid: 2
+      default: 1
+      }
+    case let error as LogError:
+      switch error.code {
+      case .unreachable, .topicMissing, .partitionMissing, .offsetOutOfRange, .corrupt: 6
+      case .fenced: 7
+      case .topicExists, .recordRejected, .invalid, .unsupported: 2
+      default: 1
+      }
+    case let error as TaskError:
+      switch error.code {
+      case .recordsGone, .diverged: 6
+      case .notCopartitioned: 2
+      default: 1
+      }
+    case is TopologyError: 2
+    default: 1
+    }
+  }
+
+  // MARK: What can be seen
+
+  /// The tasks of the generation that serves; empty without state.
+  package func read() throws -> [TaskContents] {
+    try refusing {
+      guard let current = try directory.current() else { return [] }
+      return try directory.tasks(of: current).map { task in
+        let path = directory.task(
+          current, subTopology: task.subTopology, partition: task.partition)
+        return try contents(StateReader.open(path), "\(task.subTopology)-\(task.partition)")
+      }
+    }
+  }
+
+  /// The number of the generation that serves.
+  package var current: Int? {
+    get throws { try refusing { try directory.current() } }
+  }
+
+  private func contents(_ reader: StateReader, _ name: String) throws -> TaskContents {
+    try reader.read { view in
+      var task = TaskContents(name: name)
+      let words = try view.words()
+      for (word, value) in words {
+        if let place = Self.place(word, "position/") { task.positions[place] = value }
+        if let place = Self.place(word, "start/") { task.starts[place] = value }
+      }
+      for counter in Counter.allCases {
+        task.counters[counter.name] = words["count/\(counter)"] ?? 0
+      }
+      for store in try view.stores() where store.isPublished {
+        var rows: [String: String] = [:]
+        for row in try view.scan(store, limit: .max - 1).rows {
+          rows[try KeyText.text(row.key)] = String(decoding: row.value, as: UTF8.self)
+        }
+        task.rows[store.name] = rows
+      }
+      task.dead = try kept(view, "deadLetters", name)
+      task.held = try kept(view, "held", name)
+      return task
+    }
+  }
+
+  private static func place(_ word: String, _ prefix: String) -> TopicPartition? {
+    guard word.hasPrefix(prefix) else { return nil }
+    return TopicPosition(parsing: "\(word.dropFirst(prefix.count))@0")?.topicPartition
+  }
+
+  private func kept(_ view: StateView, _ table: String, _ task: String) throws -> [SiteKept] {
+    try view.entries(table, limit: .max - 1).map { entry in
+      let kept = try KeptRecord(entry.bytes)
+      var found = SiteKept(
+        id: "\(task)-\(entry.number)", place: kept.record.topicPartition,
+        offset: kept.record.offset, key: String(decoding: kept.record.key ?? [], as: UTF8.self))
+      switch kept.why {
+      case .failed(let reason, _, let parks): (found.reason, found.parks) = (reason, parks)
+      case .missingRow: found.reason = "missingRow"
+      case .parked: found.reason = "parked"
+      }
+      if found.reason == "firing" {
+        found.firing = "\(found.key)@\(kept.record.timestamp?.milliseconds ?? 0)"
+      }
+      return found
+    }
+  }
+}
+
+extension RewindAction.Target {
+  fileprivate var engine: RewindTarget {
+    switch self {
+    case .earliest: .earliest
+    case .offsets(let offsets): .offsets(offsets)
+    }
+  }
+}
+
+/// Calls something off that does not end.
+private final class HangWatch: Sendable {
+  private struct State {
+    var stop: (@Sendable () -> Void)?
+    var isOver = false
+  }
+  private let state: Mutex<State>
+
+  init(_ stop: @escaping @Sendable () -> Void) {
+    state = Mutex(State(stop: stop))
+    DispatchQueue.global().asyncAfter(deadline: .now() + 30) { [weak self] in
+      let stop = self?.state.withLock { state in
+        if state.stop != nil { state.isOver = true }
+        return state.stop
+      }
+      stop?()
+    }
+  }
+
+  var isOver: Bool { state.withLock { $0.isOver } }
+  /// Lets go of what it would have stopped, too.
+  func cancel() { state.withLock { $0.stop = nil } }
+}
+
+/// What one task's state holds.
+package struct TaskContents {
+  package let name: String
+  package var positions: [TopicPartition: Offset] = [:]
+  package var starts: [TopicPartition: Offset] = [:]
+  /// By view, then key.
+  package var rows: [String: [String: String]] = [:]
+  package var counters: [String: Int64] = [:]
+  package var dead: [SiteKept] = []
+  package var held: [SiteKept] = []
+}
+
+/// A dead letter, or a record that waits.
+package struct SiteKept: Hashable {
+  /// As commands name it.
+  package let id: String
+  package let place: TopicPartition
+  package let offset: Offset
+  package let key: String
+  package var reason = ""
+  package var parks = false
+  /// Of a timer that failed: what it would have sent.
+  package var firing: String?
+}
