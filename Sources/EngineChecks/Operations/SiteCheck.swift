@@ -36,7 +36,7 @@ extension Site {
         }
       }
     }
-    problems += try leftovers(number)
+    if isCaughtUp { problems += try leftovers(number) }
     problems += try compareSinks(
       number, effects, tasks, isCaughtUp: isCaughtUp, isSilent: isSilent)
     guard problems.isEmpty else { throw fail(circumstance, problems) }
