@@ -12,10 +12,10 @@ test: packages
 	timeout --foreground 20m swift test -c release --skip-build
 	scripts/example
 
-# The model and crash checks with more seeds: `make soak SEEDS=1000`.
+# The model, operations and crash checks with more seeds: `make soak SEEDS=1000`.
 soak: packages
 	swift build -c release --build-tests
-	SEEDS=$(SEEDS) swift test -c release --skip-build --filter "ModelTests|CrashTests"
+	SEEDS=$(SEEDS) swift test -c release --skip-build --filter "ModelTests|OperationsTests|CrashTests|OperationKillTests"
 
 # Order events become views, through a SIGKILL; about a minute after the build.
 demo: packages

@@ -154,6 +154,7 @@ extension DeadLetterSummary {
       let key = String(decoding: record.key ?? [], as: UTF8.self)
       return "firing '\(operatorName)' of \(key) at \(record.timestamp?.milliseconds ?? 0)"
     case "missingRow" where isHeld: return "\(place) waits for '\(operatorName)'"
+    case "missingNumber" where isHeld: return "\(place) waits for its number"
     case "parked" where isHeld: return "\(place) parked"
     default: return "\(place) \(reason)\(parks ? " parks" : "") '\(operatorName)'"
     }

@@ -68,7 +68,8 @@ struct ModelTests {
       "TEN 1", "TEN 2", "TEN 3", "failing upcasters", "audited", "audited again",
       "deleting processors", "deadLettered{produce}",
       "deadLettered{nullKey}", "deadLettered{skipped}", "deadLettered{unknownVersion}",
-      "deadLettered{conflict}", "deadLettered{sequence}", "deadLettered{missingRow}",
+      "deadLettered{conflict}", "deadLettered{sequenceGap}", "deadLettered{sequenceRegression}",
+      "deadLettered{missingRow}",
     ]
     for name in wanted { #expect(counts[name, default: 0] >= 10, "\(name)") }
   }

@@ -167,8 +167,8 @@ struct ModelTopology {
       guard node.emits else { return }
       (onChange ? table.toStreamOnChange() : table.toStream())
         .to(ModelPlan.topic(of: node), key: StringSerde(), value: StoredEventSerde())
-    case .project(let missing, let sequence):
-      let check = sequence.map { _ in SequenceCheck<ModelRow> { $0.sequence } }
+    case .project(let missing, let checks):
+      let check = checks ? SequenceCheck<ModelRow> { $0.sequence } : nil
       emit(
         input.project(
           named: name, as: rows(node, ModelRowSerde()), missing: missing, sequence: check

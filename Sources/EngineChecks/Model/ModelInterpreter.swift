@@ -64,8 +64,9 @@ public final class ModelInterpreter {
   /// Each input has a record or is at its end: the lowest event time goes first, then input.
   private func nextInput(_ inputs: [[ModelRecord]], _ task: ModelTask) -> Int? {
     inputs.indices.filter { !inputs[$0].isEmpty }.min { left, right in
+      // One without a time is the next.
       let (first, second) = (task.time(of: inputs[left][0]), task.time(of: inputs[right][0]))
-      return (first, left) < (second, right)
+      return (first == nil ? 0 : 1, first ?? 0, left) < (second == nil ? 0 : 1, second ?? 0, right)
     }
   }
 
@@ -111,6 +112,7 @@ extension ModelKept {
       return "\(place) \(reason)\(parks ? " parks" : "") '\(operatorName)'"
     case .firing(let timer): return "firing '\(timer.name)' of \(timer.key) at \(timer.time)"
     case .missingRow: return "\(place) waits for '\(operatorName)'"
+    case .missingNumber: return "\(place) waits for its number"
     case .parked: return "\(place) parked"
     }
   }
@@ -127,6 +129,11 @@ extension ModelPlan {
       return !origins(of: node.input).union(origins(of: other)).isStrictSubset(of: [0, 1])
     }
     return merged && sources.count == 2 ? [[0, 1]] : sources.indices.map { [$0] }
+  }
+
+  /// Topics whose records reach a stream.
+  func topics(above stream: Int) -> Set<String> {
+    Set(origins(of: stream).map { sources[$0].topic })
   }
 
   /// The sources whose events a stream may carry.

@@ -31,14 +31,12 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
     case count, reduce, aggregate
     /// `DROP` is a tombstone.
     case toTable(onChange: Bool)
-    case project(MissingRowPolicy, SequencePolicies?)
+    /// With a check of sequence numbers, by the policies of its source.
+    case project(MissingRowPolicy, checksSequence: Bool)
     /// Keeps a row, which `DROP` may delete, and a timer that forwards it `delay` later.
     case process(delay: Int64, deletes: Bool)
     case audit
     case sink
-  }
-
-  public struct SequencePolicies: Hashable, Sendable {
   }
 
   public struct Node: Sendable {
@@ -90,7 +88,8 @@ public struct ModelPlan: Sendable, CustomStringConvertible {
         + "\(source.policies.process), produce \(source.policies.produce), conflict "
         + "\(source.policies.conflict?.rawValue ?? "default"), null key \(source.policies.nullKey), key mismatch "
         + "\(source.policies.keyMismatch), unknown type \(source.unknownType), "
-        + "time \(source.eventTime), idle \(source.idle) ms\(source.isPlain ? ", plain" : ""))"
+        + "gap \(source.policies.sequenceGap), "
+        + "regression \(source.policies.sequenceRegression), time \(source.eventTime), idle \(source.idle) ms\(source.isPlain ? ", plain" : ""))"
     }
     let nodes = nodes.map { node in
       "  \(node.outputs) = \(node.input) -> \(node.name) \(node.kind)\(node.emits ? ", emits" : "")"
@@ -110,7 +109,6 @@ extension ModelPlan {
     self.seed = seed
     partitions = 1 + Int(random.next(upTo: 2))
     publishesDeadLetters = random.next(upTo: 3) == 0
-    _ = random.next(upTo: 4)
     sources = []
     nodes = []
     for number in 0..<sourceCount {
@@ -167,6 +165,28 @@ extension ModelPlan {
       for number in sources.indices { sources[number].idle = Int64(idleRandom.next(upTo: 30)) }
     }
     if isExtended { extend() }
+    checkSequencesOnce()
+  }
+
+  /// One view a source checks its numbers, of events that reach it once and as they came.
+  private mutating func checkSequencesOnce() {
+    var checked: Set<Int> = []
+    for index in nodes.indices {
+      guard case .project(let missing, true) = nodes[index].kind else { continue }
+      let source = source(of: nodes[index].input)
+      let isFirst = source.map { checked.insert($0).inserted } ?? false
+      if !isFirst { nodes[index].kind = .project(missing, checksSequence: false) }
+    }
+  }
+
+  /// The source of a stream that neither merges nor multiplies; `nil` for another.
+  private func source(of stream: Int) -> Int? {
+    if sources.indices.contains(stream) { return stream }
+    guard let node = nodes.first(where: { $0.outputs.contains(stream) }) else { return nil }
+    switch node.kind {
+    case .merge, .flatMapValues: return nil
+    default: return source(of: node.input)
+    }
   }
 
   /// Whether the plan has what ``extend()`` adds: half of all seeds, so that the others stay what
@@ -213,9 +233,12 @@ extension ModelPlan {
       topic: topic,
       policies: SourcePolicies(
         decode: policy(), process: policy(), produce: policy(),
-        conflict: [.warn, .duplicate, .deadLetter][Int(random.next(upTo: 3))],
+        conflict: [.warn, .duplicate, .deadLetter, nil][Int(random.next(upTo: 4))],
         keyMismatch: random.next(upTo: 2) == 0 ? .warn : .deadLetter,
-        nullKey: random.next(upTo: 2) == 0 ? .warn : .deadLetter),
+        nullKey: random.next(upTo: 2) == 0 ? .warn : .deadLetter,
+        sequenceGap: [.warn, .ignore, .hold, .hold, .parkKey, .deadLetter][
+          Int(random.next(upTo: 6))],
+        sequenceRegression: [.warn, .ignore, .deadLetter][Int(random.next(upTo: 3))]),
       unknownType: [.ignore, .warn, .deadLetter][Int(random.next(upTo: 3))],
       eventTime: random.next(upTo: 2) == 0 ? .recordTimestamp : .occurredAt)
   }
@@ -229,9 +252,7 @@ extension ModelPlan {
     case 5, 6, 7:
       .project(
         MissingRowPolicy.allCases[Int(random.next(upTo: 4))],
-        random.next(upTo: 2) == 0
-          ? nil
-          : SequencePolicies())
+        checksSequence: random.next(upTo: 2) != 0)
     case 8, 9: .process(delay: 5 + Int64(random.next(upTo: 60)), deletes: false)
     case 10: .audit
     default: .sink

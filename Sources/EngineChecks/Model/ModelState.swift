@@ -6,12 +6,14 @@ struct ModelKept: Hashable {
   enum Why: Hashable {
     case failed(String, parks: Bool)
     case firing(ModelTimer)
-    case missingRow
+    /// Of each of these operators.
+    case missingRow([String])
+    case missingNumber
     case parked
   }
   var serial: Int
   var record: ModelRecord
-  var key: String?
+  var order: ModelOrder
   var why: Why
   var operatorName: String
   var id: String
@@ -19,13 +21,21 @@ struct ModelKept: Hashable {
   var parks: Bool { if case .failed(_, true) = why { true } else { false } }
 }
 
+/// A key of one source: what a dead letter bars.
+struct ModelOrder: Hashable {
+  var topic: String
+  var key: String?
+}
+
 struct ModelTimer: Hashable, Comparable {
   var time: Int64
+  /// The operator's place among all.
+  var order: Int
   var name: String
   var key: String
 
   static func < (left: ModelTimer, right: ModelTimer) -> Bool {
-    (left.time, left.name, left.key) < (right.time, right.name, right.key)
+    (left.time, left.order, left.key) < (right.time, right.order, right.key)
   }
 }
 
@@ -35,7 +45,9 @@ struct ModelState {
   /// How many values an audit view has of one entity and number.
   var audits: [String: Int] = [:]
   /// Values by event id.
-  var seen: [String: String?] = [:]
+  var seen: [String: Set<String?>] = [:]
+  /// Sequence numbers that came and that no row has passed.
+  var numbers: [ModelOrder: Set<Int64>] = [:]
   var held: [ModelKept] = []
   var dead: [ModelKept] = []
   var lastSerial = 0
@@ -43,8 +55,6 @@ struct ModelState {
   var outputs: [String: [ModelOutput]] = [:]
   var timers: Set<ModelTimer> = []
   var time: Int64 = .min
-  /// Keys whose parked records may follow.
-  var releasing: [String?] = []
 }
 
 /// A record that left the topology.

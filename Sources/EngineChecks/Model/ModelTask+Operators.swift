@@ -8,18 +8,17 @@ extension ModelTask {
     func decodeFailure(
       _ reason: ProcessingFailure.Reason = .decode, _ action: ErrorPolicy.Action? = nil
     ) -> Failure {
-      Failure(stage: .decode, reason: reason, action: action)
+      Failure(stage: .decode, reason: reason, verdict: action.map { .action($0) })
     }
     if record.isPlain { return try processPlain(record, decodeFailure) }
     guard case .event(let payload) = record.body, !payload.hasBadSequence else {
       throw decodeFailure()
     }
     if source.eventTime == .occurredAt, payload.hasBadTime { throw decodeFailure() }
-    unit.time = time(of: record)
+    unit.time = time(of: record) ?? record.time
     unit.type = payload.type
     unit.correlationID = record.correlationID
     unit.sequence = payload.sequence
-    state.time = max(state.time, unit.time)
 
     var key = record.key
     if key == nil {
@@ -68,7 +67,6 @@ extension ModelTask {
     unit.time = record.time
     unit.type = record.typeIsHeader ? payload.type : nil
     unit.correlationID = record.correlationID
-    state.time = max(state.time, unit.time)
     let event = ModelEvent(plain: payload)
     do { try code.enter("decode", event) } catch { throw failure(.decode, nil) }
     try pushSource(record, key, event)
@@ -82,12 +80,37 @@ extension ModelTask {
     }
   }
 
-  /// Gives an event to all that read the stream, in order of declaration, depth first.
+  /// Gives an event to all that read the stream, in order of declaration, depth first. Each of them
+  /// judges it, and the gravest verdict counts.
   private mutating func push(_ stream: Int, _ key: String, _ event: ModelEvent) throws {
+    var gravest: Failure?
     for node in plan.nodes {
       let isOther = node.kind == .merge(with: stream)
-      if node.input == stream || isOther { try apply(node, key, event) }
+      guard node.input == stream || isOther else { continue }
+      do { try apply(node, key, event) } catch let failure as Failure {
+        gravest = gravest.map { graver($0, failure) } ?? failure
+      }
     }
+    if let gravest { throw gravest }
+  }
+
+  private func graver(_ first: Failure, _ second: Failure) -> Failure {
+    let policies = plan.sources.first { $0.topic == unit.order.topic }?.policies
+    func verdict(_ failure: Failure) -> Verdict {
+      if let verdict = failure.verdict { return verdict }
+      switch failure.stage {
+      case .decode: return .action(policies?.decode.action ?? .deadLetter)
+      case .process: return .action(policies?.process.action ?? .deadLetter)
+      case .produce: return .action(policies?.produce.action ?? .deadLetter)
+      }
+    }
+    if verdict(first) == .hold, verdict(second) == .hold {
+      // It waits until each that held it has what it waits for.
+      var both = first.reason == .sequenceGap ? first : second
+      both.operators = first.operators + second.operators.filter { !first.operators.contains($0) }
+      return both
+    }
+    return verdict(second).gravity > verdict(first).gravity ? second : first
   }
 
   private func enter(
@@ -95,7 +118,7 @@ extension ModelTask {
   ) throws {
     do { try code.enter(node.name, event) } catch {
       throw Failure(
-        stage: stage, reason: stage == .produce ? .produce : .process, operatorName: node.name)
+        stage: stage, reason: stage == .produce ? .produce : .process, operators: [node.name])
     }
   }
 
@@ -142,7 +165,7 @@ extension ModelTask {
     case .toTable(let onChange):
       let old = row(node, key)
       try put(node, key, event.type == "DROP" ? nil : event.stored, onChange: onChange, old: old)
-    case .project(let missing, let sequence): try project(node, missing, sequence, key, event)
+    case .project(let missing, let checks): try project(node, missing, checks, key, event)
     case .process(let delay, let deletes):
       try enter(node, event)
       if deletes, event.type == "DROP" {
@@ -153,7 +176,10 @@ extension ModelTask {
         row.note = event.type
         try store(node, key, row.text)
       }
-      state.timers.insert(ModelTimer(time: unit.time + delay, name: node.name, key: key))
+      state.timers.insert(
+        ModelTimer(
+          time: unit.time + delay, order: plan.nodes.firstIndex { $0.name == node.name } ?? 0,
+          name: node.name, key: key))
       unit.applied = true
     case .audit:
       try enter(node, event)
@@ -169,18 +195,18 @@ extension ModelTask {
     case .sink:
       try enter(node, event, .produce)
       if event.isOversized {
-        throw Failure(stage: .produce, reason: .produce, operatorName: node.name)
+        throw Failure(stage: .produce, reason: .produce, operators: [node.name])
       }
       emit(node, key, event.text)
     }
   }
 
   private mutating func project(
-    _ node: ModelPlan.Node, _ missing: MissingRowPolicy, _ policies: ModelPlan.SequencePolicies?,
+    _ node: ModelPlan.Node, _ missing: MissingRowPolicy, _ checksSequence: Bool,
     _ key: String, _ event: ModelEvent
   ) throws {
     let old = row(node, key).flatMap { ModelRow(text: $0) }
-    if let policies { try checkSequence(node, policies, after: old?.sequence) }
+    if checksSequence { try checkSequence(node, last: old?.sequence) }
     try enter(node, event)
     var row: ModelRow
     switch ModelUserCode.project(old, event, sequence: unit.sequence) {
@@ -192,7 +218,9 @@ extension ModelTask {
     case .unchanged: return
     case .missing(let partial):
       switch missing {
-      case .holdUntilCreated: throw MissingRow(operatorName: node.name)
+      case .holdUntilCreated:
+        throw Failure(
+          stage: .process, reason: .missingRow, operators: [node.name], verdict: .hold)
       case .ignore:
         unit.isIgnored = true
         count(.ignoredMissingRow)
@@ -200,19 +228,40 @@ extension ModelTask {
       case .upsert where partial != nil: row = partial ?? ModelRow(number: 0, note: "")
       case .upsert, .deadLetter:
         throw Failure(
-          stage: .process, reason: .missingRow, operatorName: node.name, action: .deadLetter)
+          stage: .process, reason: .missingRow, operators: [node.name],
+          verdict: .action(.deadLetter))
       }
     }
-    if old == nil { unit.created.append(node.name) }
     try put(node, key, row.text)
   }
 
-  private mutating func checkSequence(
-    _ node: ModelPlan.Node, _ policies: ModelPlan.SequencePolicies, after last: Int64?
-  ) throws {
+  /// A released record is checked again only where it waited for its number; one of a line was not
+  /// judged yet.
+  private mutating func checkSequence(_ node: ModelPlan.Node, last: Int64?) throws {
     guard let number = unit.sequence else { return count(.sequenceNone) }
-    guard let last, number != last + 1 else { return }
-    count(number > last ? .sequenceGap : number < last ? .sequenceRegression : .sequenceRepeat)
+    switch unit.kept?.why {
+    case .missingRow, .failed(_, parks: false): return
+    default: break
+    }
+    guard let next = nextNumber(unit.order, node.name), number != next else { return }
+    let came = state.numbers[unit.order] ?? []
+    // Below numbers that wait for their row nothing is a regression.
+    if last == nil, number < came.min() ?? .min { return }
+    let policies = plan.sources.first { $0.topic == unit.order.topic }?.policies
+    func failure(_ reason: ProcessingFailure.Reason, _ verdict: Verdict) -> Failure {
+      Failure(stage: .process, reason: reason, operators: [node.name], verdict: verdict)
+    }
+    if number < next || came.contains(number) {
+      count(number == last ? .sequenceRepeat : .sequenceRegression)
+      guard policies?.sequenceRegression == .deadLetter else { return }
+      throw failure(.sequenceRegression, .action(.deadLetter))
+    }
+    switch policies?.sequenceGap {
+    case .hold: throw failure(.sequenceGap, .hold)
+    case .parkKey: throw failure(.sequenceGap, .action(.parkKey))
+    case .deadLetter: throw failure(.sequenceGap, .action(.deadLetter))
+    default: count(.sequenceGap)
+    }
   }
 
   // MARK: Rows and outputs
@@ -232,7 +281,7 @@ extension ModelTask {
 
   private mutating func store(_ node: ModelPlan.Node, _ key: String, _ row: String?) throws {
     if node.refusesRows, let row, !ModelUserCode.hasBytes(row) {
-      throw Failure(stage: .process, reason: .process, operatorName: node.name)
+      throw Failure(stage: .process, reason: .process, operators: [node.name])
     }
     state.rows[node.name, default: [:]][key] = row
   }
@@ -248,10 +297,10 @@ extension ModelTask {
   /// Fires a timer of a processor.
   ///
   /// - Returns: whether it went through.
-  mutating func fire(_ timer: ModelTimer) -> Bool {
+  mutating func fire(_ timer: ModelTimer, at time: Int64) -> Bool {
     guard let node = plan.nodes.first(where: { $0.name == timer.name }) else { return false }
     unit = Unit()
-    unit.time = timer.time
+    unit.time = time
     let row = row(node, timer.key).flatMap { ModelRow(text: $0) }
     do {
       let event = try ModelUserCode.timer(row, at: timer.time)

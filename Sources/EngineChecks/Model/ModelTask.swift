@@ -1,7 +1,8 @@
 import StreamCore
 import Topology
 
-/// One task of the model: units, fates and what follows from them.
+/// One task of the model: units and fates. What follows from a unit for the kept records of its key
+/// is in `ModelTask+Kept.swift`.
 struct ModelTask {
   let plan: ModelPlan
   let code: ModelUserCode
@@ -18,20 +19,38 @@ struct ModelTask {
     var sequence: Int64?
     var applied = false
     var isIgnored = false
-    /// Operators that created the row of ``key``.
-    var created: [String] = []
-    var key: String?
+    /// The kept record that it runs again.
+    var kept: ModelKept?
+    var order = ModelOrder(topic: "", key: nil)
+  }
+
+  /// What several operators may make of one record.
+  enum Verdict: Equatable {
+    case action(ErrorPolicy.Action)
+    /// The record waits for a row, or for its number.
+    case hold
+
+    var gravity: Int {
+      switch self {
+      case .hold: 0
+      case .action(.skip): 1
+      case .action(.deadLetter): 2
+      case .action(.parkKey): 3
+      case .action(.fail): 4
+      }
+    }
   }
 
   struct Failure: Error {
     var stage: ProcessingFailure.Stage
     var reason: ProcessingFailure.Reason
-    var operatorName = ""
+    /// Several, where several hold a record.
+    var operators: [String] = []
     /// Of the operator, where it overrides the source's.
-    var action: ErrorPolicy.Action?
-  }
+    var verdict: Verdict?
 
-  struct MissingRow: Error { var operatorName: String }
+    var operatorName: String { operators.joined(separator: ", ") }
+  }
 
   enum Admission { case processed, duplicate, conflict, parked }
 
@@ -57,39 +76,35 @@ struct ModelTask {
     return source
   }
 
-  /// The event time of a record, readable or not.
-  func time(of record: ModelRecord) -> Int64 {
-    guard source(of: record).eventTime == .occurredAt, case .event(let payload) = record.body,
-      !payload.hasBadTime, !payload.hasBadSequence
-    else { return record.time }
+  /// The event time of a record; `nil` where it has none that can be read.
+  func time(of record: ModelRecord) -> Int64? {
+    guard source(of: record).eventTime == .occurredAt else { return record.time }
+    guard case .event(let payload) = record.body, !payload.hasBadTime, !payload.hasBadSequence
+    else { return nil }
     return payload.occurredAt ?? record.time
+  }
+
+  /// The number of a record's event among those of its aggregate.
+  func sequence(of record: ModelRecord) -> Int64? {
+    guard !record.isPlain, case .event(let payload) = record.body, !payload.hasBadSequence
+    else { return nil }
+    return payload.sequence
   }
 
   // MARK: Records
 
+  /// Before a record is taken at T, everything due at or before T has gone. The record moves the
+  /// clock, whatever becomes of it.
   mutating func take(_ record: ModelRecord) {
+    if let time = time(of: record) {
+      fireTimers(upTo: time)
+      state.time = max(state.time, time)
+    }
     count(.consumed)
     let fate = runUnit(record, kept: nil)
     count(fate)
-    releaseHeld(unit.created, key: unit.key)
-    releaseParked()
-    fireTimers()
-  }
-
-  mutating func retryDeadLetters() {
-    for entry in state.dead {
-      guard state.dead.contains(where: { $0.serial == entry.serial }) else { continue }
-      if case .firing(let timer) = entry.why {
-        let saved = state
-        state.dead.removeAll { $0.serial == entry.serial }
-        if fire(timer) { count(.firings) } else { state = saved }
-        continue
-      }
-      let fate = release(entry)
-      releaseHeld(unit.created, key: unit.key)
-      if fate != .deadLettered, entry.parks { state.releasing.append(entry.key) }
-      releaseParked()
-    }
+    goOn(order(of: record))
+    fireTimers(upTo: state.time)
   }
 
   /// All of a record's effects, or none and what its policy says.
@@ -100,25 +115,26 @@ struct ModelTask {
       let saved = state
       do {
         return try goThrough(record, kept)
-      } catch let missing as MissingRow {
-        state = saved
-        unit.created = []
-        return hold(record, .missingRow, missing.operatorName, kept)
       } catch let failure as Failure {
         state = saved
-        unit.created = []
         let policy: ErrorPolicy =
           switch failure.stage {
           case .decode: policies.decode
           case .process: policies.process
           case .produce: policies.produce
           }
-        if failure.action == nil, attempts <= policy.retries {
+        if failure.verdict == nil, attempts <= policy.retries {
           attempts += 1
           count(.retried)
           continue
         }
-        return settle(failure, failure.action ?? policy.action, record, kept)
+        switch failure.verdict ?? .action(policy.action) {
+        case .hold:
+          let why: ModelKept.Why =
+            failure.reason == .sequenceGap ? .missingNumber : .missingRow(failure.operators)
+          return hold(record, why, failure.operatorName, kept)
+        case .action(let action): return settle(failure, action, record, kept)
+        }
       } catch {
         preconditionFailure("an operator of the model throws only its own errors")
       }
@@ -128,7 +144,8 @@ struct ModelTask {
   private mutating func goThrough(_ record: ModelRecord, _ kept: ModelKept?) throws -> Counter {
     let (id, isDurable) = identity(of: record)
     unit = Unit()
-    unit.key = logicalKey(of: record)
+    unit.kept = kept
+    unit.order = order(of: record)
     switch try admit(record, id, isDurable, kept) {
     case .parked: return hold(record, .parked, "", kept)
     case .duplicate:
@@ -142,9 +159,8 @@ struct ModelTask {
     }
     try process(record)
     remove(kept)
-    if isDurable {
-      state.seen[id] = record.value
-    }
+    if isDurable { state.seen[id, default: []].insert(record.value) }
+    numberHasCome(record)
     if unit.applied { return .applied }
     return unit.isIgnored ? .ignored : .filtered
   }
@@ -163,41 +179,41 @@ struct ModelTask {
     return ("\(record.topic):\(record.partition):\(record.offset)", false)
   }
 
-  private func logicalKey(of record: ModelRecord) -> String? {
-    guard record.key == nil, !record.isPlain, source(of: record).policies.nullKey == .warn,
+  func order(of record: ModelRecord) -> ModelOrder {
+    var key = record.key
+    if key == nil, !record.isPlain, source(of: record).policies.nullKey == .warn,
       case .event(let payload) = record.body
-    else { return record.key }
-    return payload.aggregateID
+    {
+      key = payload.aggregateID
+    }
+    return ModelOrder(topic: record.topic, key: key)
   }
 
+  /// An id is asked for before anything else, in the runs and among what is kept.
   private func admit(
     _ record: ModelRecord, _ id: String, _ isDurable: Bool, _ kept: ModelKept?
   ) throws -> Admission {
     if isDurable {
       let others = (state.held + state.dead).filter { $0.id == id && $0.serial != kept?.serial }
-      let seen = state.seen[id]
-      if seen == record.value || others.contains(where: { $0.record.value == record.value }) {
+      let seen = state.seen[id] ?? []
+      if seen.contains(record.value) || others.contains(where: { $0.record.value == record.value })
+      {
         return .duplicate
       }
-      if !others.isEmpty, kept == nil {
-        throw Failure(stage: .decode, reason: .conflict, action: .deadLetter)
-      }
-      if seen != nil {
-        switch source(of: record).policies.conflict {
-        case nil, .warn: return .conflict
+      let conflict = Failure(
+        stage: .decode, reason: .conflict, verdict: .action(.deadLetter))
+      if !others.isEmpty, kept == nil { throw conflict }
+      if !seen.isEmpty {
+        let isComposed =
+          record.headerID == nil && id.hasSuffix(":\(sequence(of: record) ?? -1)")
+        switch source(of: record).policies.conflict ?? (isComposed ? .deadLetter : .warn) {
+        case .warn: return .conflict
         case .duplicate: return .duplicate
-        case .deadLetter, .fail:
-          throw Failure(stage: .decode, reason: .conflict, action: .deadLetter)
+        case .deadLetter, .fail: throw conflict
         }
       }
     }
-    let key = logicalKey(of: record)
-    let isBarred =
-      state.dead.contains { $0.parks && $0.key == key && $0.record.topic == record.topic }
-      || state.held.contains {
-        $0.why == .parked && $0.key == key && $0.record.topic == record.topic
-      }
-    return kept == nil && isBarred ? .parked : .processed
+    return kept == nil && isBarred(order(of: record)) ? .parked : .processed
   }
 
   // MARK: Fates
@@ -205,7 +221,8 @@ struct ModelTask {
   private mutating func hold(
     _ record: ModelRecord, _ why: ModelKept.Why, _ operatorName: String, _ kept: ModelKept?
   ) -> Counter {
-    if let kept, kept.why == why, kept.operatorName == operatorName { return .held }
+    if case .missingRow = why { numberHasCome(record) }
+    if let kept, kept.why == why { return .held }
     remove(kept)
     state.held.append(entry(record, why, operatorName))
     return .held
@@ -214,15 +231,18 @@ struct ModelTask {
   private mutating func settle(
     _ failure: Failure, _ action: ErrorPolicy.Action, _ record: ModelRecord, _ kept: ModelKept?
   ) -> Counter {
-    remove(kept)
+    if action != .parkKey { numberHasCome(record) }
     guard action != .skip else {
+      remove(kept)
       count(.deadLetteredSkipped)
       return .deadLettered
     }
-    let dead = entry(
-      record, .failed(failure.reason.rawValue, parks: action == .parkKey), failure.operatorName)
-    bury(dead)
     count(Counter(failure.reason))
+    let why = ModelKept.Why.failed(failure.reason.rawValue, parks: action == .parkKey)
+    // One that dies again as it died stays as it was.
+    if let kept, kept.why == why, kept.operatorName == failure.operatorName { return .deadLettered }
+    remove(kept)
+    bury(entry(record, why, failure.operatorName))
     return .deadLettered
   }
 
@@ -253,7 +273,7 @@ struct ModelTask {
   {
     state.lastSerial += 1
     return ModelKept(
-      serial: state.lastSerial, record: record, key: logicalKey(of: record), why: why,
+      serial: state.lastSerial, record: record, order: order(of: record), why: why,
       operatorName: operatorName, id: identity(of: record).id)
   }
 
@@ -261,68 +281,5 @@ struct ModelTask {
     guard let kept else { return }
     state.held.removeAll { $0.serial == kept.serial }
     state.dead.removeAll { $0.serial == kept.serial }
-  }
-
-  /// Takes back the fate of a kept record.
-  private mutating func forget(_ kept: ModelKept) {
-    switch kept.why {
-    case .failed(let text, _):
-      count(.deadLettered, by: -1)
-      if let reason = ProcessingFailure.Reason(rawValue: text) { count(Counter(reason), by: -1) }
-    case .missingRow, .parked: count(.held, by: -1)
-    case .firing: break
-    }
-  }
-
-  // MARK: What follows
-
-  private mutating func release(_ kept: ModelKept) -> Counter {
-    let fate = runUnit(kept.record, kept: kept)
-    forget(kept)
-    count(fate)
-    return fate
-  }
-
-  private mutating func releaseHeld(_ operators: [String], key: String?) {
-    var pending = operators
-    while !pending.isEmpty {
-      let name = pending.removeFirst()
-      let waiting = state.held.filter {
-        $0.why == .missingRow && $0.operatorName == name && $0.key == key
-      }
-      for kept in waiting {
-        let fate = release(kept)
-        if fate != .held { pending += unit.created }
-      }
-    }
-  }
-
-  private mutating func releaseParked() {
-    while let key = state.releasing.popLast() {
-      for kept in state.held.filter({ $0.why == .parked && $0.key == key }) {
-        if state.dead.contains(where: { $0.parks && $0.key == key }) { break }
-        _ = release(kept)
-        releaseHeld(unit.created, key: key)
-      }
-    }
-  }
-
-  private mutating func fireTimers() {
-    while let timer = state.timers.min(), timer.time <= state.time {
-      state.timers.remove(timer)
-      let saved = state
-      if !fire(timer) {
-        state = saved
-        let place = ModelRecord(
-          topic: plan.sources[sources[0]].topic, partition: partition, time: timer.time,
-          key: timer.key, body: .tombstone)
-        if plan.sources[sources[0]].policies.process.action != .skip {
-          var dead = entry(place, .firing(timer), timer.name)
-          dead.id = "firing/\(timer)"
-          bury(dead)
-        }
-      }
-      count(.firings)
-    }
   }
 }

@@ -14,6 +14,8 @@ package final class Site {
   var directories: [DirectoryLedger] = []
   var isTrimmed = false
   private var time: Int64 = 1_000
+  /// The year 9000.
+  private static let farFuture: Int64 = 221_845_392_000_000
   private var requests = 0
   /// Starts the process; `nil` where nobody can be killed.
   private let kill: ((Victim) throws -> Void)?
@@ -28,6 +30,8 @@ package final class Site {
     self.log = log
     self.base = base
     self.kill = kill
+    // Else it takes each record at the record's own time, and nothing is ahead of that.
+    (log as? SimulatedLog)?.setTime(Timestamp(milliseconds: 1_000_000))
     for topic in shape.topics {
       try log.administration?.createTopic(
         topic, partitions: shape.partitions, retention: TopicRetention())
@@ -92,7 +96,7 @@ package final class Site {
       try run(number, RunPlan(), .end)
       try retry(number, nil)
       if SiteEngine.abilities.contains(.skip) {
-        while try skip(number, 0) {}
+        while try skip(number, nil) {}
         let stranded = try directories[number].engine.read().flatMap(\.held)
           .filter { $0.reason == "parked" }
         guard stranded.isEmpty else {
@@ -132,11 +136,14 @@ package final class Site {
         topic: shape.topics[below(shape.topics.count)], partition: shape.partition(ofKey: key),
         key: key, id: "", time: below(6) == 0 ? time - 2 * Int64(below(20)) : time)
       record.id = "e\(record.uid)"
+      if shape.hasFuture, record.due == nil, below(15) == 0 {
+        (record.time, record.isAhead) = (Self.farFuture, true)
+      }
       if draw == 3, shape.hasConflicts, let first = known.filter({ $0.kind != .poison }).last {
         record = first
         record.uid = (known.map(\.uid).max() ?? 0) + 1
         record.kind = .ok
-        record.time = time
+        (record.time, record.isAhead) = (time, false)
       }
       fresh.append(record)
     }
@@ -258,6 +265,11 @@ package final class Site {
     guard ledger.hasRun, shape.process != .fail || world.phase != .broken else { return }
     let dead = try letters(number, one)
     if dead.isEmpty, one != nil { return }
+    for letter in dead where one != nil && letter.reason == "conflict" {
+      if let record = record(at: letter.place, letter.offset) {
+        directories[number].retriedConflicts.insert(record.uid)
+      }
+    }
     do {
       try ledger.engine.retry(one == nil ? nil : dead.map(\.id), RunPlan(), ledger.variant)
     } catch let refusal as SiteEngine.Refusal {

@@ -32,7 +32,7 @@ package struct SiteEngine {
   }
 
   /// What this engine has commands for.
-  package static let abilities: Set<Ability> = []
+  package static let abilities: Set<Ability> = [.skip, .release]
   package enum Ability: Hashable, Sendable { case outputs, skip, release }
 
   // MARK: Commands
@@ -98,12 +98,29 @@ package struct SiteEngine {
 
   /// Resolves dead letters without processing them.
   package func skip(_ ids: [String], _ plan: RunPlan, _ variant: SiteVariant) throws {
-    throw Refusal(exit: 64, description: "there is no `dead-letters skip`")
+    try decide(ids, plan, variant) { _ = try $0.skipDeadLetter($1) }
   }
 
   /// Runs records past what they wait for.
   package func release(_ ids: [String], _ plan: RunPlan, _ variant: SiteVariant) throws {
-    throw Refusal(exit: 64, description: "there is no `held release`")
+    try decide(ids, plan, variant) { _ = try $0.releaseHeld($1) }
+  }
+
+  private func decide(
+    _ ids: [String], _ plan: RunPlan, _ variant: SiteVariant,
+    _ decision: (StreamTask, Int64) throws -> Void
+  ) throws {
+    try refusing {
+      let owner = try own(plan, variant)
+      let run = try owner.value.openCurrent()
+      defer { run.close() }
+      for task in run.tasks {
+        for id in ids.compactMap({ DeadLetterID(parsing: $0) }) where id.task == task.name {
+          try decision(task, id.number)
+        }
+        _ = try task.commit()
+      }
+    }
   }
 
   /// The views that a rebuild by log and journal finds otherwise.
@@ -196,9 +213,7 @@ package struct SiteEngine {
     try refusing {
       guard let current = try directory.current() else { return [] }
       return try directory.tasks(of: current).map { task in
-        let path = directory.task(
-          current, subTopology: task.subTopology, partition: task.partition)
-        return try contents(StateReader.open(path), "\(task.subTopology)-\(task.partition)")
+        try contents(StateReader.open(directory.task(current, task)), "\(task)")
       }
     }
   }
@@ -246,6 +261,7 @@ package struct SiteEngine {
       switch kept.why {
       case .failed(let reason, _, let parks): (found.reason, found.parks) = (reason, parks)
       case .missingRow: found.reason = "missingRow"
+      case .missingNumber: found.reason = "missingNumber"
       case .parked: found.reason = "parked"
       }
       if found.reason == "firing" {

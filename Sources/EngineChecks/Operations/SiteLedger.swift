@@ -22,6 +22,8 @@ struct DirectoryLedger {
   var skipped: Set<String> = []
   var skippedFirings: Set<String> = []
   var released: Set<Int> = []
+  /// Events under a known id that an operator had run by theirs.
+  var retriedConflicts: Set<Int> = []
 
   struct Copy {
     let path: String

@@ -71,7 +71,10 @@ extension SiteShape {
   }
 
   private func timers(_ number: Int, _ stream: KStream<String, SiteEvent>, _ world: World) {
-    let fired: KStream<String, String> = stream.process(named: "remind-\(number)") { context in
+    let fired: KStream<String, String> = stream.process(
+      named: "remind-\(number)",
+      firings: FiringPolicies(process: process == .fail ? .fail : .deadLetter)
+    ) { context in
       Processor(
         onTimer: { key, time in
           try world.call()

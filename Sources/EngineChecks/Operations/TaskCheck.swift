@@ -140,7 +140,7 @@ struct TaskCheck {
       for entry in entries where entry.reason != "conflict" || entry.parks {
         problems.append("other content under \(record.id) is kept as \(entry.reason)")
       }
-      if applied[record.uid] != nil {
+      if applied[record.uid] != nil, !ledger.retriedConflicts.contains(record.uid) {
         problems.append("other content under \(record.id) is applied, \(record.uid)")
       }
     }

@@ -1,0 +1,150 @@
+import StreamCore
+import Topology
+
+/// Lines, waiting records, sequence numbers and timers: what follows from a unit.
+extension ModelTask {
+  // MARK: Lines and waiting
+
+  /// A dead letter that parks bars its key of its source, and so does a line until it is empty.
+  func isBarred(_ order: ModelOrder) -> Bool {
+    hasParkingDeadLetter(order) || state.held.contains { $0.why == .parked && $0.order == order }
+  }
+
+  private func hasParkingDeadLetter(_ order: ModelOrder) -> Bool {
+    state.dead.contains { $0.parks && $0.order == order }
+  }
+
+  /// A line whose head is gone runs until one parks again; behind an empty one the waiting records
+  /// are tried until nothing changes.
+  mutating func goOn(_ order: ModelOrder) {
+    var inVain: Set<Int> = []
+    while !hasParkingDeadLetter(order) {
+      if let next = inOrder(order, { $0.why == .parked }).first {
+        resolve(next)
+        continue
+      }
+      guard let next = waiting(order).first(where: { !inVain.contains($0.serial) && isReady($0) })
+      else { return }
+      let isFree = resolve(next) != .held
+      if isFree { inVain = [] } else { inVain.insert(next.serial) }
+    }
+  }
+
+  /// Kept records of a key in order of arrival.
+  private func inOrder(_ order: ModelOrder, _ isMeant: (ModelKept) -> Bool) -> [ModelKept] {
+    state.held.filter { $0.order == order && isMeant($0) }
+      .sorted { $0.record.offset < $1.record.offset }
+  }
+
+  private func waiting(_ order: ModelOrder) -> [ModelKept] {
+    let all = inOrder(order) { $0.why != .parked }
+    guard
+      plan.sources.first(where: { $0.topic == order.topic })?.policies.sequenceGap == .hold
+    else { return all }
+    return all.sorted { left, right in
+      (sequence(of: left.record) ?? .max, left.record.offset)
+        < (sequence(of: right.record) ?? .max, right.record.offset)
+    }
+  }
+
+  /// Whether what a record waits for is there.
+  private func isReady(_ kept: ModelKept) -> Bool {
+    switch kept.why {
+    case .missingRow(let operators):
+      return operators.allSatisfy { state.rows[$0]?[kept.order.key ?? ""] != nil }
+    case .missingNumber:
+      guard let number = sequence(of: kept.record), let node = checker(of: kept.order.topic),
+        let expected = nextNumber(kept.order, node)
+      else { return true }
+      return number <= expected
+    default: return false
+    }
+  }
+
+  /// Runs a kept record again; what it ends as takes the place of its fate.
+  @discardableResult
+  private mutating func resolve(_ kept: ModelKept) -> Counter {
+    let fate = runUnit(kept.record, kept: kept)
+    switch kept.why {
+    case .failed(let text, _):
+      count(.deadLettered, by: -1)
+      if let reason = ProcessingFailure.Reason(rawValue: text) { count(Counter(reason), by: -1) }
+    case .missingRow, .missingNumber, .parked: count(.held, by: -1)
+    case .firing: break
+    }
+    count(fate)
+    return fate
+  }
+
+  /// All but those of another content under a known id.
+  mutating func retryDeadLetters() {
+    for entry in state.dead {
+      guard state.dead.contains(where: { $0.serial == entry.serial }) else { continue }
+      switch entry.why {
+      case .failed(ProcessingFailure.Reason.conflict.rawValue, _): continue
+      case .firing(let timer):
+        let saved = state
+        state.dead.removeAll { $0.serial == entry.serial }
+        if fire(timer, at: max(timer.time, state.time)) { count(.firings) } else { state = saved }
+      default:
+        resolve(entry)
+        goOn(entry.order)
+      }
+    }
+    fireTimers(upTo: state.time)
+  }
+
+  // MARK: Sequence numbers
+
+  /// The view that checks the numbers of a source's events.
+  func checker(of topic: String) -> String? {
+    plan.nodes.first { node in
+      guard case .project(_, checksSequence: true) = node.kind else { return false }
+      return plan.topics(above: node.input) == [topic]
+    }?.name
+  }
+
+  /// A number has come once a record of it was consumed, except while it waits for its number or
+  /// stands in a line; those that the row has passed need not be kept.
+  mutating func numberHasCome(_ record: ModelRecord) {
+    let order = order(of: record)
+    guard let number = sequence(of: record), let node = checker(of: order.topic) else { return }
+    state.numbers[order, default: []].insert(number)
+    if let last = rowNumber(order, node) {
+      state.numbers[order] = state.numbers[order]?.filter { $0 > last }
+    }
+  }
+
+  private func rowNumber(_ order: ModelOrder, _ node: String) -> Int64? {
+    state.rows[node]?[order.key ?? ""].flatMap { ModelRow(text: $0)?.sequence }
+  }
+
+  /// The number that comes next of a key; `nil` where any may be the first.
+  func nextNumber(_ order: ModelOrder, _ node: String) -> Int64? {
+    let came = state.numbers[order] ?? []
+    guard var next = rowNumber(order, node).map({ $0 + 1 }) ?? came.min() else { return nil }
+    while came.contains(next) { next += 1 }
+    return next
+  }
+
+  // MARK: Timers
+
+  /// Each goes at its due time, or at the clock where that is later, and is a unit of its own.
+  mutating func fireTimers(upTo limit: Int64) {
+    while let timer = state.timers.min(), timer.time <= limit {
+      state.timers.remove(timer)
+      state.time = max(state.time, timer.time)
+      let saved = state
+      if !fire(timer, at: state.time) {
+        state = saved
+        let place = ModelRecord(
+          topic: plan.sources[sources[0]].topic, partition: partition, time: timer.time,
+          key: timer.key, body: .tombstone)
+        var dead = entry(place, .firing(timer), timer.name)
+        dead.id = "firing/\(timer)"
+        bury(dead)
+      }
+      count(.firings)
+    }
+  }
+}
