@@ -98,13 +98,14 @@ public struct ModelResult: Hashable, Sendable {
 
   public init() {}
 
-  /// Records without a key, and dead letters of several tasks, are in no promised order.
+  /// Records without a key, and dead letters of several tasks, are in no promised order; how often
+  /// one that dies again is published is not promised either.
   public mutating func sortUnordered() {
-    func sort(_ outputs: inout [ModelOutput]) { outputs.sort { "\($0)" < "\($1)" } }
     for topic in outputs.keys {
-      for key in outputs[topic]?.keys ?? [:].keys
-      where key == "null" || topic == ModelPlan.deadLetterTopic {
-        sort(&outputs[topic, default: [:]][key, default: []])
+      let isDead = topic == ModelPlan.deadLetterTopic
+      for key in outputs[topic]?.keys ?? [:].keys where key == "null" || isDead {
+        let all = outputs[topic]?[key] ?? []
+        outputs[topic]?[key] = (isDead ? Array(Set(all)) : all).sorted { "\($0)" < "\($1)" }
       }
     }
   }

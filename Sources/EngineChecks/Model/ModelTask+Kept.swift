@@ -85,7 +85,7 @@ extension ModelTask {
       case .firing(let timer):
         let saved = state
         state.dead.removeAll { $0.serial == entry.serial }
-        if fire(timer, at: max(timer.time, state.time)) { count(.firings) } else { state = saved }
+        if fire(timer) { count(.firings) } else { state = saved }
       default:
         resolve(entry)
         goOn(entry.order)
@@ -135,7 +135,7 @@ extension ModelTask {
       state.timers.remove(timer)
       state.time = max(state.time, timer.time)
       let saved = state
-      if !fire(timer, at: state.time) {
+      if !fire(timer) {
         state = saved
         let place = ModelRecord(
           topic: plan.sources[sources[0]].topic, partition: partition, time: timer.time,

@@ -297,10 +297,11 @@ extension ModelTask {
   /// Fires a timer of a processor.
   ///
   /// - Returns: whether it went through.
-  mutating func fire(_ timer: ModelTimer, at time: Int64) -> Bool {
+  mutating func fire(_ timer: ModelTimer) -> Bool {
     guard let node = plan.nodes.first(where: { $0.name == timer.name }) else { return false }
     unit = Unit()
-    unit.time = time
+    // It leaves at the clock; its own time is when it was due.
+    unit.time = timer.time
     let row = row(node, timer.key).flatMap { ModelRow(text: $0) }
     do {
       let event = try ModelUserCode.timer(row, at: timer.time)

@@ -18,7 +18,8 @@ extension Site {
     var problems: [String] = []
     var effects = SiteEffects()
     for task in tasks {
-      let check = TaskCheck(site: self, ledger: directories[number], task: task)
+      let check = TaskCheck(
+        site: self, ledger: directories[number], task: task, isSettled: isCaughtUp)
       problems += check.problems.map { "task \(task.name): \($0)" }
       effects.add(check.effects)
     }
@@ -50,7 +51,7 @@ extension Site {
     // The state before was worked off.
     var worked = SiteEffects()
     for task in before {
-      worked.add(TaskCheck(site: self, ledger: directories[number], task: task).effects)
+      worked.add(brought(by: task, number))
     }
     for topic in sinkTopics {
       var ledger = directories[number].sinks[topic] ?? SinkLedger()
@@ -58,7 +59,7 @@ extension Site {
       directories[number].sinks[topic] = ledger
     }
     for task in try directories[number].engine.read() {
-      effects.add(TaskCheck(site: self, ledger: directories[number], task: task).effects)
+      effects.add(brought(by: task, number))
     }
     for task in before {
       for entry in task.dead + task.held {
@@ -78,6 +79,10 @@ extension Site {
         dead[text] == nil || old[text] != nil
       }
     }
+  }
+
+  private func brought(by task: TaskContents, _ number: Int) -> SiteEffects {
+    TaskCheck(site: self, ledger: directories[number], task: task, isSettled: false).effects
   }
 
   // MARK: Sinks

@@ -125,12 +125,33 @@ package struct SiteEngine {
 
   /// The views that a rebuild by log and journal finds otherwise.
   package func verify(_ plan: RunPlan, _ variant: SiteVariant) throws -> [String] {
-    try refusing {
-      try StateVerification(
-        try shape.build(variant, world), directory, log: log, options: options(plan),
-        clock: SystemWallClock(), canonical: { $0 }
-      ).run().filter { !$0.isEqual }.map { "\($0.stored.name)" }
+    let engine = self
+    return try refusing {
+      // Nothing stops it: on a thread of its own, so that a hang is a finding and not a hang.
+      let box = Found()
+      DispatchQueue.global().async {
+        let found = Result { try engine.differences(plan, variant) }
+        box.result.withLock { $0 = found }
+        box.isDone.signal()
+      }
+      _ = box.isDone.wait(timeout: .now() + 30)
+      guard let found = box.result.withLock({ $0 }) else {
+        throw Refusal(exit: -1, description: "it did not end in 30 s")
+      }
+      return try found.get()
     }
+  }
+
+  private func differences(_ plan: RunPlan, _ variant: SiteVariant) throws -> [String] {
+    try StateVerification(
+      try shape.build(variant, world), directory, log: log, options: options(plan),
+      clock: SystemWallClock(), canonical: { $0 }
+    ).run().filter { !$0.isEqual }.map { "\($0.stored.name)" }
+  }
+
+  private final class Found: Sendable {
+    let result = Mutex<Result<[String], any Error>?>(nil)
+    let isDone = DispatchSemaphore(value: 0)
   }
 
   private final class Owner: @unchecked Sendable {

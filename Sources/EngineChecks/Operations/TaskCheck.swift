@@ -9,13 +9,16 @@ struct TaskCheck {
   private let ledger: DirectoryLedger
   private let task: TaskContents
   private let group: Int
+  private let isSettled: Bool
   /// What the task has consumed, each input in order.
   private let consumed: [SiteRecord]
   /// Numbers of applied events by key, in order.
   private var lists: [String: [Int]] = [:]
   private var applied: [Int: Int] = [:]
 
-  init(site: Site, ledger: DirectoryLedger, task: TaskContents) {
+  /// - Parameter isSettled: all that follows from what was done is done.
+  init(site: Site, ledger: DirectoryLedger, task: TaskContents, isSettled: Bool) {
+    self.isSettled = isSettled
     self.site = site
     self.ledger = ledger
     self.task = task
@@ -170,10 +173,12 @@ struct TaskCheck {
     }
     switch entry.reason {
     case "parked":
-      if !bars { problems.append("event \(event.uid) is parked behind nothing") }
+      if !bars && isSettled { problems.append("event \(event.uid) is parked behind nothing") }
     case "missingRow":
       let hasRow = task.rows["rows-\(group)"]?[entry.key] != nil
-      if hasRow && !bars { problems.append("event \(event.uid) waits for a row that is there") }
+      if hasRow && !bars && isSettled {
+        problems.append("event \(event.uid) waits for a row that is there")
+      }
       if event.kind != .update { problems.append("event \(event.uid) waits and needs no row") }
     default: problems.append("event \(event.uid) is held for '\(entry.reason)'")
     }
