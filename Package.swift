@@ -77,7 +77,8 @@ let package = Package(
       swiftSettings: strict),
     // What the checks of the engine need and no user does.
     .target(
-      name: "EngineChecks", dependencies: ["StreamCore", "StateStore", "Topology", "TopologyTesting"],
+      name: "EngineChecks",
+      dependencies: ["StreamCore", "StateStore", "Topology", "TopologyTesting"],
       swiftSettings: strict),
     .target(
       name: "OrderProjections", dependencies: ["StreamCore", "Topology", "JSONSerdes"],
