@@ -54,6 +54,17 @@ package struct Schedule {
       let ending = Self.ending(&random, kills: kills)
       actions.append(.run(place, Self.plan(&random), ending))
     }
+    if self.shape.directories == 2 {
+      // Generations are numbered alike in both: what one has recorded is nothing to the other.
+      let first = below(2)
+      actions += [
+        .run(0, RunPlan(), .end), .run(1, RunPlan(), .end),
+        .rewind(first, share: 0, RewindAction(), RunPlan(), .end),
+        .rewind(
+          1 - first, share: 0, RewindAction(), Self.plan(&random), .fault(1 + below(40))),
+        .run(1 - first, RunPlan(), .end),
+      ]
+    }
     self.actions = actions.filter(isDone)
   }
 
