@@ -216,13 +216,13 @@ package final class Site {
     case .faultDuringRequest(let calls):
       requests += 1
       let id = "r\(requests)"
-      try ledger.engine.submitRetry(id)
+      let asked = try ledger.engine.submitRetry(id)
       // Long enough for the owner to have the request in hand.
       world.fault(at: calls) { Pause.milliseconds(5) }
       do { try ledger.engine.run(plan, ledger.variant) } catch let refusal as SiteEngine.Refusal {
         try expectFault(refusal)
       }
-      try ledger.engine.takeReply(id)
+      withExtendedLifetime(asked) {}
       return try check(number, .fault, isCaughtUp: false)
     case .stop, .end: break
     }

@@ -52,19 +52,11 @@ package struct SiteEngine {
   }
 
   /// Puts a retry of all dead letters where the next owner finds it.
-  package func submitRetry(_ id: String) throws {
+  ///
+  /// - Returns: what asks for it, for as long as it lives.
+  package func submitRetry(_ id: String) throws -> AnyObject {
     try refusing {
-      try RequestQueue(directory).submit(
-        Request(
-          id: id, verb: "retry", arguments: [:],
-          deadline: SystemWallClock().now() + .seconds(60)))
-    }
-  }
-
-  package func takeReply(_ id: String) throws {
-    try refusing {
-      RequestQueue(directory).withdraw(id)
-      _ = try RequestQueue(directory).takeReply(id)
+      try RequestQueue(directory).submit(Request(id: id, verb: "retry", arguments: [:]))
     }
   }
 
@@ -89,9 +81,10 @@ package struct SiteEngine {
   package func retry(_ ids: [String]?, _ plan: RunPlan, _ variant: SiteVariant) throws {
     try refusing {
       let owner = try own(plan, variant)
-      let run = try owner.value.openCurrent()
-      defer { run.close() }
-      let reply = try run.retryDeadLetters(ids?.compactMap { DeadLetterID(parsing: $0) })
+      var arguments: [String: String] = [:]
+      if let ids { arguments["ids"] = ids.joined(separator: ",") }
+      let reply = try owner.value.carryOut(
+        Request(id: "site-retry", verb: "retry", arguments: arguments))
       guard reply.succeeded else { throw Refusal(exit: 1, description: reply.message) }
     }
   }
@@ -257,9 +250,14 @@ package struct SiteEngine {
       }
       for store in try view.stores() where store.isPublished {
         var rows: [String: String] = [:]
-        for row in try view.scan(store, limit: .max - 1).rows {
-          rows[try KeyText.text(row.key)] = String(decoding: row.value, as: UTF8.self)
-        }
+        var cursor: ScanCursor?
+        repeat {
+          let page = try view.scan(store, cursor: cursor, limit: 1_000)
+          for row in page.rows {
+            rows[try KeyText.text(row.key)] = String(decoding: row.value, as: UTF8.self)
+          }
+          cursor = page.cursor
+        } while cursor != nil
         task.rows[store.name] = rows
       }
       task.dead = try kept(view, "deadLetters", name)

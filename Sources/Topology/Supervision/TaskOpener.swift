@@ -125,6 +125,7 @@ struct TaskOpener: Sendable {
       retryWait: { stop.sleep($0) }, log: report)
     let addsInputs = beginsAtEnds || hasCommitted
     for input in task.inputs { try prepare(input, of: task, addsInputs) }
+    task.inputsChanged()
     // Where an added input began is known from now on, whatever becomes of this start.
     if addsInputs, task.inputs.contains(where: { !$0.isKnown }) {
       task.markDirty()

@@ -118,6 +118,9 @@ package final class StreamTask {
     if input.position != before { interval.touch() }
   }
 
+  /// Where its inputs begin and end was set.
+  func inputsChanged() { for input in inputs { order.refresh(input.order) } }
+
   /// Whether every input has been processed to the end the log had at the last fetch.
   package var isCaughtUp: Bool { inputs.allSatisfy(\.isAtEnd) }
 
