@@ -133,7 +133,7 @@ struct AddedStoreTests {
     #expect(try site.total("changes") == nil)
     #expect(try site.count("lengths-out") == 0)
     #expect(
-      site.reports.all.filter { $0.contains("has no store 'lengths'") }.first
+      site.reports.all.filter { $0.contains("has no store 'lengths'") }.min()
         == "task in-0 has no store 'lengths': it was added, and what hangs on it waits for a rebuild "
         + "(`projector rewind grows --to earliest`)")
     let before = try site.verify(.view)

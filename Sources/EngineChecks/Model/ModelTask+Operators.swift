@@ -11,6 +11,7 @@ extension ModelTask {
       Failure(stage: .decode, reason: reason, verdict: action.map { .action($0) })
     }
     if record.isPlain { return try processPlain(record, decodeFailure) }
+    if case .tombstone = record.body { throw decodeFailure(.tombstone, .deadLetter) }
     guard case .event(let payload) = record.body, !payload.hasBadSequence else {
       throw decodeFailure()
     }

@@ -73,7 +73,14 @@ final class EventSource: SourceOperator {
 
   func eventTime(_ batch: RecordBatch, _ index: Int) -> Timestamp? {
     let entry = batch.entries[index]
-    guard eventTime == .occurredAt, let value = entry.value else { return entry.timestamp }
+    guard eventTime == .occurredAt else { return entry.timestamp }
+    guard let value = entry.value else {
+      // One that is an event, or ignored, is of the time of its record.
+      switch policies.tombstone {
+      case .deadLetter, .fail: return nil
+      case .ignore, .event: return entry.timestamp
+      }
+    }
     probed.load(batch)
     probed.select(index)
     let bytes = batch.bytes
