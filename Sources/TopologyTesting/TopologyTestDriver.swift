@@ -139,9 +139,7 @@ public final class TopologyTestDriver {
   /// As ``retryDeadLetters()`` with only so many units of what follows, all committed: what a stop in
   /// the middle leaves.
   package func retryDeadLetters(units: Int) throws {
-    try engine.retryDeadLetters()
-    try engine.process(units - 1)
-    try engine.commit()
+    try engine.retryDeadLetters(following: units - 1)
   }
 
   /// Resolves all dead letters without processing them.

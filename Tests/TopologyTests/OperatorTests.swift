@@ -1,4 +1,7 @@
+import Foundation
+import StateStore
 import StreamCore
+import Synchronization
 import Testing
 import Topology
 import TopologyTesting
@@ -141,5 +144,52 @@ struct OperatorTests {
     #expect(try outputs(driver) == ["timer 110", "timer 120", "timer 209", "timer 210"])
     #expect(try driver.rows("seen") == ["a": "2", "b": "1", "c": "2"])
     #expect(driver.counters["firings"] == 4)
+  }
+
+  @Test("timers of an operator that the topology lost are dropped, counted and told of once")
+  func timersOfRemoved() throws {
+    func topology(_ names: [String]) throws -> Topology {
+      let builder = StreamsBuilder("timers")
+      let source = builder.stream("in", key: StringSerde(), value: StringSerde())
+      for name in names {
+        source.process(named: name) { (context: ProcessorContext<String, String>) in
+          Processor(
+            onTimer: { key, _ in try context.forward(key, name) },
+            process: { key, _ in
+              try context.schedule(key, at: context.record.timestamp + .milliseconds(100))
+            })
+        }
+        .to("out", key: StringSerde(), value: StringSerde())
+      }
+      return try builder.build()
+    }
+    let root = NSTemporaryDirectory() + "projector-timers-" + UUID().uuidString
+    defer { try? FileManager.default.removeItem(atPath: root) }
+    let log = SimulatedLog()
+    try log.administration?.createTopic("in", partitions: 1, retention: TopicRetention())
+    try log.administration?.createTopic("out", partitions: 1, retention: TopicRetention())
+    let notes = Mutex<[String]>([])
+    func run(_ names: [String], _ times: [Int64]) throws -> [String: Int64] {
+      _ = try log.makeAppender().append(
+        times.map {
+          ProducerRecord(
+            key: Array("k\($0)".utf8), value: [], timestamp: Timestamp(milliseconds: $0))
+        },
+        to: "in")
+      let engine = try ManualEngine(
+        try topology(names), log: log,
+        directory: StateDirectory(root: root, topology: "timers"), options: RunOptions(),
+        clock: VirtualClock(), report: { note in notes.withLock { $0.append(note) } })
+      defer { engine.close() }
+      try engine.run(commitEvery: 100)
+      return engine.counters
+    }
+    _ = try run(["gone", "kept"], [10, 20])
+    let counters = try run(["kept"], [1_000])
+    #expect(counters["firings"] == 2)
+    #expect(counters["timersDropped"] == 2)
+    #expect(notes.withLock { $0.filter { $0.contains("'gone'") }.count } == 1)
+    let later = try run(["kept"], [2_000])
+    #expect(later["timersDropped"] == 2)
   }
 }

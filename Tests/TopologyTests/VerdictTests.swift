@@ -189,4 +189,52 @@ struct WaitingTests {
     #expect(try driver.rows("texts") == ["k": "boom,a,b,c,"])
     #expect(driver.counters == ["consumed": 4, "applied": 4])
   }
+
+  /// Two topics into one view.
+  private func merged() throws -> TopologyTestDriver {
+    let builder = StreamsBuilder("merged")
+    let policies = SourcePolicies(process: .parkKey)
+    let left = builder.stream(
+      "left", key: StringSerde(), value: StringSerde(), policies: policies)
+    let right = builder.stream(
+      "right", key: StringSerde(), value: StringSerde(), policies: policies)
+    left.merge(right, named: "both")
+      .project(named: "texts", as: StringSerde(), missing: .holdUntilCreated) { row, value, _ in
+        if value == "boom" { throw Failure() }
+        if value.hasPrefix("make") { return .put((row ?? "") + value + ",") }
+        guard let row else { return .missing() }
+        return .put(row + value + ",")
+      }.view()
+    return try TopologyTestDriver(try builder.build())
+  }
+
+  @Test("a record that waits is tried whichever source makes its row, in order of arrival")
+  func rowOfOtherSource() throws {
+    let driver = try merged()
+    for (number, sent) in [
+      ("left", "a"), ("right", "b"), ("left", "c"), ("right", "make"),
+    ].enumerated() {
+      try driver.send(
+        sent.1, key: "k", headers: ["eventId": "\(number)"],
+        at: Timestamp(milliseconds: Int64(number)), to: sent.0)
+    }
+    #expect(try driver.rows("texts") == ["k": "make,a,b,c,"])
+    #expect(driver.counters == ["consumed": 4, "applied": 4])
+  }
+
+  @Test("a bar is of one source: the other's records go on, and its waiting ones are tried")
+  func barOfOneSource() throws {
+    let driver = try merged()
+    for (number, sent) in [
+      ("left", "a"), ("left", "boom"), ("right", "b"), ("right", "make"),
+    ].enumerated() {
+      try driver.send(
+        sent.1, key: "k", headers: ["eventId": "\(number)"],
+        at: Timestamp(milliseconds: Int64(number)), to: sent.0)
+    }
+    #expect(try driver.rows("texts") == ["k": "make,b,"])
+    #expect(try driver.heldRecords().map(\.record.topicPartition.topic) == ["left"])
+    try driver.skipDeadLetters()
+    #expect(try driver.rows("texts") == ["k": "make,b,a,"])
+  }
 }

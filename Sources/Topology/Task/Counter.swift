@@ -6,6 +6,8 @@ public enum Counter: Int, CaseIterable, Sendable {
   case consumed, applied, duplicate, late, ignored, filtered, held, deadLettered
   // Beside the sum.
   case retried, unverified, firings, ahead
+  /// Of operators that the topology does not have any more.
+  case timersDropped
   // Labels of fates: parts of the ones above.
   case duplicateConflict
   case deadLetteredDecode, deadLetteredUnknownType, deadLetteredUnknownVersion

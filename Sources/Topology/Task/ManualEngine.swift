@@ -45,18 +45,31 @@ package final class ManualEngine {
     for task in run.tasks { _ = try task.process(limit: records) }
   }
 
-  package func retryDeadLetters() throws {
-    for task in run.tasks {
-      for number in try task.deadLetterNumbers() {
-        _ = try task.retryDeadLetter(number, alone: false)
-      }
-      try task.commit()
-    }
+  /// - Parameter following: how many units of what follows are run behind each, as if the process
+  ///   stopped there.
+  package func retryDeadLetters(following limit: Int = .max) throws {
+    try decide(following: limit) { _ = try $0.retryDeadLetter($1, alone: false) }
   }
 
   package func skipDeadLetters() throws {
+    try decide(following: .max) { _ = try $0.skipDeadLetter($1) }
+  }
+
+  /// Decides each dead letter with all that follows from it before the next.
+  private func decide(
+    following limit: Int, _ decide: (StreamTask, Int64) throws -> Void
+  ) throws {
     for task in run.tasks {
-      for number in try task.deadLetterNumbers() { _ = try task.skipDeadLetter(number) }
+      for number in try task.deadLetterNumbers() {
+        try decide(task, number)
+        var left = limit
+        while left > 0 {
+          let done = try task.runCascade(limit: min(left, 1_000))
+          if done == 0 { break }
+          left -= done
+          if task.intervalRecords >= 50_000 { try task.commit() }
+        }
+      }
       try task.commit()
     }
   }

@@ -3,17 +3,20 @@ import StreamCore
 
 /// What follows for the kept records of a key, and what operators of the process decide of them.
 extension StreamTask {
-  /// One step with a key whose bar fell or whose row was created: the next record of its line, or,
-  /// behind an empty line, the first waiting one that was not tried in vain; in order of arrival,
-  /// until nothing changes.
-  func goThrough(_ order: KeptKey) throws {
+  /// One step with a key whose bar fell or whose row was created: the next record of its lines, or,
+  /// behind empty lines, the first waiting one that was not tried in vain; in order of arrival,
+  /// whichever source it is of, until nothing changes. A bar is of one source alone.
+  func goThrough(_ key: [UInt8]) throws {
     try interval.open()
-    if try kept.hasBar(order) { return cascade.finish() }
-    if let head = try kept.firstInLine(order) {
+    let orders = try inputs.map { KeptKey(topic: $0.topicPartition.topic, key: key) }
+      .filter { try !kept.hasBar($0) }
+    let heads = try orders.compactMap { try kept.firstInLine($0) }
+    if let head = heads.min(by: { $0.number < $1.number }) {
       _ = try resolve(head) { .line($0) }
       return
     }
-    guard let entry = try nextWaiting(order) else { return cascade.finish() }
+    let waiting = try orders.compactMap { try nextWaiting($0) }
+    guard let entry = waiting.min(by: { $0.number < $1.number }) else { return cascade.finish() }
     let last = state.held.lastNumber
     let result = try resolve(entry) { .waiting($0) }
     guard result.fate == .held else {
@@ -26,7 +29,7 @@ extension StreamTask {
     cascade.note(stuck: number, for: waits ?? "")
   }
 
-  /// The first record of a key that waits and was not tried in vain: in order of arrival, or of the
+  /// The first record of a key of one source that waits and was not tried in vain: in order of arrival, or of the
   /// numbers, where the source holds records until theirs come.
   private func nextWaiting(_ order: KeptKey) throws -> KeptEntry? {
     let source = inputs.first { $0.topicPartition.topic == order.topic }?.source
@@ -75,7 +78,7 @@ extension StreamTask {
   /// Goes on behind a decision: with what its record created, or with the key that it no longer bars.
   private func follow(_ entry: KeptEntry) throws {
     if try !context.createdRows.isEmpty || entry.record.parks && !kept.hasBar(entry.record.order) {
-      cascade.add(entry.record.order)
+      cascade.add(entry.record.key)
     }
   }
 
@@ -161,7 +164,7 @@ extension StreamTask {
       try begin(.release, entry)
       if entry.record.why == .parked {
         guard let bar = try kept.bar(of: entry.record.order) else {
-          cascade.add(entry.record.order)
+          cascade.add(entry.record.key)
           try endUnit()
           return .held
         }
@@ -214,9 +217,8 @@ extension KeptRecord {
   /// Names the unit that it was kept of, for the journal.
   var unitName: UnitName {
     guard isFiring else { return .record(record.topicPartition, record.offset) }
-    let key = record.key ?? []
-    return .derived(
-      Hash128.derived(
-        from: Hash128(key.span.bytes), "\(operatorName)/\(record.timestamp?.milliseconds ?? 0)"))
+    return Timer(
+      time: record.timestamp ?? .epoch, operator: operatorName, key: record.key ?? []
+    ).unitName
   }
 }

@@ -37,6 +37,8 @@ package final class StreamTask {
   private var duplicatesNoted = 0
   /// Further tries of the running unit, which count whatever becomes of it.
   var retried: Int64 = 0
+  /// Operators whose timers were dropped, each of which is named once.
+  var droppedTimers: Set<String> = []
   /// Keys whose kept records are to be gone through before the next record.
   @exclusivity(unchecked) var cascade = KeptCascade()
 
@@ -140,7 +142,21 @@ package final class StreamTask {
   ///   the process stops during a wait.
   /// - Throws: ``TaskError``, ``StateStore/StoreError`` or what user code should not throw; the
   ///   task is then closed and starts again from disk.
-  package func process(limit: Int) throws -> Int {
+  package func process(limit: Int) throws -> Int { try run(limit: limit) { try step() } }
+
+  /// Runs up to `limit` units that follow from what was decided or taken before, and takes no record.
+  ///
+  /// - Returns: how many were run; fewer than `limit` once nothing follows any more.
+  /// - Throws: as ``process(limit:)``.
+  package func runCascade(limit: Int) throws -> Int {
+    try run(limit: limit) {
+      guard let key = cascade.first else { return false }
+      try goThrough(key)
+      return true
+    }
+  }
+
+  private func run(limit: Int, _ step: () throws -> Bool) throws -> Int {
     try interval.checkOpenable()
     var done = 0
     do {
@@ -241,7 +257,9 @@ package final class StreamTask {
     input.remember(last)
     input.advance()
     try endUnit()
-    if !context.createdRows.isEmpty || mayFreeNumbers(result) { cascade.add(context.order) }
+    if !context.createdRows.isEmpty || mayFreeNumbers(result) {
+      cascade.add(Array(context.waitingKey ?? []))
+    }
   }
 
   /// Whether records may wait for the number that has come.

@@ -66,6 +66,13 @@ final class TaskInterval {
     counters.rollbackUnit()
   }
 
+  /// What was done since the last unit stays, and is no unit.
+  func keepBetweenUnits() {
+    state.commitUnit()
+    counters.commitUnit()
+    isDirty = true
+  }
+
   /// Something besides units is to be committed: a position past records that are none.
   func touch() { isDirty = true }
 

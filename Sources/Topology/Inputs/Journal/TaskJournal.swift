@@ -38,6 +38,38 @@ package final class TaskJournal {
   /// - Throws: ``TaskError`` with `.diverged`.
   package func replayed() throws -> [JournalEntry.Content] { try replay?.contents(at: unit) ?? [] }
 
+  /// How the unit under way died where the journal was written; `nil` where it lived, or where
+  /// nothing is followed.
+  ///
+  /// - Throws: ``TaskError`` with `.diverged`.
+  package func death(of name: UnitName) throws -> Death? {
+    for case .died(name, let death) in try replayed() { return death }
+    return nil
+  }
+
+  /// How often the unit under way was tried where the journal was written, if more than once.
+  ///
+  /// - Throws: ``TaskError`` with `.diverged`.
+  package func tries(of name: UnitName) throws -> Int? {
+    for case .retried(name, let attempts, _) in try replayed() { return attempts }
+    return nil
+  }
+
+  /// - Throws: ``TaskError`` with `.diverged` where a unit fails that lived where the journal was
+  ///   written.
+  package func checkDeath(of name: UnitName, _ why: String) throws {
+    guard replay != nil, try death(of: name) == nil else { return }
+    throw diverged("\(name) fails, and did not when the journal was written: \(why)")
+  }
+
+  /// The unit under way cannot do what the journal says.
+  package func diverged(_ what: String) -> TaskError {
+    guard let replay else {
+      return TaskError(.diverged, nil, nil, "no journal is followed: \(what)")
+    }
+    return replay.diverged(at: unit, what)
+  }
+
   /// Ends the unit under way, with or without effects.
   ///
   /// - Throws: ``TaskError`` with `.diverged` where it was not what a replayed journal says.

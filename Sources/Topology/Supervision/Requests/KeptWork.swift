@@ -61,15 +61,19 @@ final class KeptWork: TaskWork {
       guard begin(task) else { return (0, false) }
       hasBegun = true
     }
+    // What follows from a decision comes before the next one, though a step ends among it.
+    var records = try task.runCascade(limit: stepMax)
+    if records == stepMax { return (records, true) }
     let page = try next(task)
-    var records = 0
     for number in page where !stop.isStopped {
+      if records >= stepMax { break }
       if try mayRun(number, in: task) {
         guard let fate = try outcome(of: number, in: task) else { return (records, true) }
         progress.update { $0.fates[fate, default: 0] += 1 }
         records += 1
       }
       upTo = number
+      records += try task.runCascade(limit: max(0, stepMax - records))
     }
     // A request that was taken back is not done: it may be asked for again, and then goes on.
     if page.isEmpty { memory?.noteDone() } else { memory?.note(upTo: upTo) }

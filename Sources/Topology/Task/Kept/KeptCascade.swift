@@ -1,15 +1,16 @@
-/// Keys whose lines and waiting records are to be gone through, before the next record is taken.
+/// Keys whose lines and waiting records are to be gone through, before the next record is taken: of
+/// all sources of the task, for each may make the row that a record of another waits for.
 ///
 /// Each step is a unit, and an interval may end among them; the keys that are left are then noted in
 /// the state.
 struct KeptCascade {
-  private(set) var keys: [KeptKey] = []
+  private(set) var keys: [[UInt8]] = []
   /// Waiting records of the first key that were tried in vain, and the operators they wait for.
   private var stuck: [Int64: String] = [:]
 
-  var first: KeptKey? { keys.first }
+  var first: [UInt8]? { keys.first }
 
-  mutating func add(_ key: KeptKey) {
+  mutating func add(_ key: [UInt8]) {
     if !keys.contains(key) { keys.append(key) }
   }
 

@@ -136,24 +136,6 @@ struct KeptKey: Hashable {
     case line = 0x6c
     case waiting = 0x77
   }
-
-  func encoded() -> [UInt8] {
-    var writer = EntryWriter()
-    writer.append(topic)
-    writer.append(key)
-    return writer.bytes
-  }
-
-  init(topic: String, key: [UInt8]) {
-    self.topic = topic
-    self.key = key
-  }
-
-  init(_ bytes: [UInt8]) throws {
-    var reader = EntryReader(bytes)
-    topic = try reader.text()
-    key = try reader.part() ?? []
-  }
 }
 
 /// A kept record and where it lies.

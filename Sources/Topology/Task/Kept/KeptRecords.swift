@@ -126,19 +126,16 @@ final class KeptRecords {
   // MARK: Keys with work left
 
   /// Keys whose lines or waiting records are still to be gone through.
-  func marked() throws -> [KeptKey] {
+  func marked() throws -> [[UInt8]] {
     try marks.numbers(after: 0, limit: .max).compactMap { number in
-      try marks.entry(number).map { try KeptKey($0.bytes) }
+      try marks.entry(number).map(\.bytes)
     }
   }
 
   /// Notes the keys that a start is to go on with; an interval may end among their records.
-  func mark(_ keys: [KeptKey]) throws {
+  func mark(_ keys: [[UInt8]]) throws {
     guard !keys.isEmpty || marks.count > 0 else { return }
     for number in try marks.numbers(after: 0, limit: .max) { try marks.delete(number) }
-    for key in keys {
-      let bytes = key.encoded()
-      marks.insert(group: [], idHash: nil, bytes.span.bytes)
-    }
+    for key in keys { marks.insert(group: [], idHash: nil, key.span.bytes) }
   }
 }

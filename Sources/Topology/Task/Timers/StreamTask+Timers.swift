@@ -5,9 +5,28 @@ extension StreamTask {
   /// Fires the first timer that is due, as a unit of its own: at its due time, or at the clock, where
   /// that is later. What was due may have been cancelled meanwhile.
   func fire(_ step: UnitOrder.Step, due: Timestamp) throws {
-    guard let timer = try timers.due(upTo: due) else { return }
+    guard let timer = try firstDue(upTo: due) else { return }
     try begin(step)
     _ = try fire(timer, resolving: nil)
+  }
+
+  /// The first timer that is due. One whose operator the topology has no more, which needs no
+  /// rebuild where that kept no rows, is dropped.
+  private func firstDue(upTo due: Timestamp) throws -> Timer? {
+    while let timer = try timers.due(upTo: due) {
+      if timers.target(named: timer.name) != nil { return timer }
+      try interval.open()
+      try timers.delete(timer)
+      counters[.timersDropped] += 1
+      if droppedTimers.insert(timer.name).inserted {
+        log(
+          "task \(name) has timers of '\(timer.name)', which the topology does not have any more: "
+            + "they are dropped and counted as timersDropped")
+      }
+      // No later unit takes it back.
+      interval.keepBetweenUnits()
+    }
+    return nil
   }
 
   /// Fires the timer of a dead letter again; a firing has no fate.
@@ -26,6 +45,8 @@ extension StreamTask {
   }
 
   private func fire(_ timer: Timer, resolving entry: KeptEntry?) throws -> Bool {
+    let name = timer.unitName
+    let death = try journal.death(of: name)
     var attempts = 1
     while true {
       let time = max(timer.time, timers.clock ?? timer.time)
@@ -35,6 +56,7 @@ extension StreamTask {
       context.streamTime = time
       forgetLoadedBatch()
       do {
+        if let death { throw ProcessingFailure(.process, .process, death.message) }
         if let entry { try kept.remove(entry) } else { try timers.delete(timer) }
         try timers.fire(timer, at: time)
         try finish()
@@ -43,10 +65,21 @@ extension StreamTask {
         interval.dropUnit()
         // Before the failure is settled, nobody knows of it.
         try timers.refresh()
-        if attempts <= context.policies.policy(of: failure.stage).retries {
+        if death == nil, attempts <= context.policies.policy(of: failure.stage).retries {
           attempts += 1
           continue
         }
+        try journal.checkDeath(of: name, failure.description)
+        if case .policy(.fail) = failure.verdict(context.policies), death == nil, entry == nil {
+          throw TaskError(.recordFailed, inputs[0].topicPartition, nil, failure.description)
+        }
+        try journal.follow(
+          .died(
+            name,
+            death
+              ?? Death(
+                reason: KeptRecord.firingReason, message: failure.message,
+                operatorName: timer.name, attempts: attempts, parks: false)))
         // One that is tried again in vain stays as it was.
         guard entry == nil else { return false }
         timers.advance(to: OrderTime(time))
@@ -60,18 +93,11 @@ extension StreamTask {
   private func finish() throws {
     counters[.firings] += 1
     try endUnit()
-    if !context.createdRows.isEmpty, let key = context.waitingKey {
-      for input in inputs {
-        cascade.add(KeptKey(topic: input.topicPartition.topic, key: Array(key)))
-      }
-    }
+    if !context.createdRows.isEmpty, let key = context.waitingKey { cascade.add(Array(key)) }
   }
 
   /// A firing parks nothing, and its dead letter is outside the sum.
   private func bury(_ failure: ProcessingFailure, of timer: Timer) throws {
-    if case .policy(.fail) = failure.verdict(context.policies) {
-      throw TaskError(.recordFailed, inputs[0].topicPartition, nil, failure.description)
-    }
     try timers.delete(timer)
     log("a timer of '\(timer.name)' failed: \(failure.description)")
     let record = ConsumerRecord(
@@ -87,6 +113,16 @@ extension StreamTask {
   }
 }
 
+extension Timer {
+  /// Its firing's id, by operator, key and time.
+  var idHash: Hash128 {
+    Hash128.derived(from: Hash128(key.span.bytes), "\(name)/\(time.milliseconds)")
+  }
+
+  /// Names the firing for the journal.
+  var unitName: UnitName { .derived(idHash) }
+}
+
 extension RecordContext {
   /// Stands in for a record while a timer fires: its id derives from operator, key and time.
   func beginFiring(of timer: Timer, input: TopicPartition) {
@@ -94,8 +130,7 @@ extension RecordContext {
       ConsumerRecord(
         topicPartition: input, offset: -1, timestamp: timer.time, key: timer.key, value: nil,
         headers: []))
-    idHash = Hash128.derived(
-      from: Hash128(timer.key.span.bytes), "\(timer.name)/\(timer.time.milliseconds)")
+    idHash = timer.idHash
   }
 
   /// Points at a record that lies in no batch of the log's.

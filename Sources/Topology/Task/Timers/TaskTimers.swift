@@ -40,8 +40,7 @@ final class TaskTimers {
 
   /// Reads when the next timer is due.
   func refresh() throws {
-    earliest =
-      operators.isEmpty ? nil : try timers.next(upTo: Timestamp(milliseconds: .max))?.time
+    earliest = try timers.next(upTo: Timestamp(milliseconds: .max))?.time
   }
 
   /// - Throws: ``ProcessingFailure`` where a firing sets one that is not later than itself.
@@ -79,7 +78,7 @@ final class TaskTimers {
   /// Runs the firing of a timer, which goes with it.
   func fire(_ timer: Timer, at time: Timestamp) throws {
     guard let target = operators[timer.name] else {
-      preconditionFailure("lineage lets no timer outlive its operator")
+      preconditionFailure("timers without an operator are dropped when they are due")
     }
     firingTime = time
     defer { firingTime = nil }

@@ -243,7 +243,7 @@ public final class RecordContext {
 
   /// Whose order the record belongs to.
   var order: KeptKey { KeptKey(topic: topicPartition.topic, key: Array(waitingKey ?? [])) }
-  /// Whether it was kept before, and is judged once more.
+  /// Whether it was kept before, and not for its number: that has come.
   @exclusivity(unchecked) var isReleased = false
 
   /// Keeps text of a field that does not stand in the record as it is.

@@ -12,36 +12,72 @@ extension StreamTask {
     context.policies = origin.source.policies
     let ids = seenIDs[origin.input.order]
     if context.ids !== ids { context.ids = ids }
-    context.isReleased = origin.kept != nil
+    context.isReleased = !origin.checksNumber
+    var replayedTries: Int?
+    if journal.replay != nil {
+      if let death = try journal.death(of: unitName) { return try letDie(death, origin) }
+      replayedTries = try journal.tries(of: unitName)
+    }
     while true {
       do {
         sequences.beginUnit()
-        let result = try goThrough(origin)
-        if attempts > 1 { try recordRetry(attempts, succeeded: true) }
+        let result = try settle(try letIn(origin, runs: true), origin)
+        try recordTries(attempts, replayedTries)
         return result
       } catch let failure as ProcessingFailure {
-        interval.dropUnit()
-        sequences.beginUnit()
-        context.createdRows.removeAll(keepingCapacity: true)
+        takeBack()
         guard case .policy(let action) = failure.verdict(origin.source.policies) else {
-          return try wait(failure, origin)
+          let result = try wait(failure, origin)
+          if result.fate == .held { try recordTries(attempts, replayedTries) }
+          return result
         }
         if failure.verdict == nil {
           let policy = origin.source.policies.policy(of: failure.stage)
-          let replayed = try replayedAttempts()
-          if attempts < replayed ?? (policy.retries + 1) {
+          if attempts < max(policy.retries + 1, replayedTries ?? 0) {
             try waitForRetry(policy.backoff)
             attempts += 1
             continue
           }
         }
-        if attempts > 1 { try recordRetry(attempts, succeeded: false) }
         return try settle(failure, action, attempts, origin)
       }
     }
   }
 
-  private func goThrough(_ origin: UnitOrigin) throws -> UnitResult {
+  /// Nothing is left of a try.
+  private func takeBack() {
+    interval.dropUnit()
+    sequences.beginUnit()
+    context.createdRows.removeAll(keepingCapacity: true)
+  }
+
+  /// Lets a record die that is known to, without running it: only its time and id are looked for.
+  ///
+  /// - Throws: ``TaskError`` with `.diverged` where it does not come so far.
+  private func letDie(_ death: Death, _ origin: UnitOrigin) throws -> UnitResult {
+    sequences.beginUnit()
+    let admission: Admission
+    do {
+      admission = try letIn(origin, runs: false)
+    } catch is ProcessingFailure {
+      admission = .processed
+    }
+    guard admission == .processed else {
+      throw journal.diverged("\(unitName) died, and is \(admission) here")
+    }
+    takeBack()
+    retried = Int64(death.attempts - 1)
+    let action: ErrorPolicy.Action =
+      death.reason == ProcessingFailure.Reason.skipped.rawValue
+      ? .skip : death.parks ? .parkKey : .deadLetter
+    let failure = ProcessingFailure(
+      .process, ProcessingFailure.Reason(rawValue: death.reason) ?? .process, death.message,
+      operatorName: death.operatorName, action: action)
+    return try settle(failure, action, death.attempts, origin)
+  }
+
+  /// Finds a record's time and id and lets it in or not; one that was let in then runs, if it is to.
+  private func letIn(_ origin: UnitOrigin, runs: Bool) throws -> Admission {
     var admission: Admission?
     context.keysByAggregate = origin.source.policies.nullKey == .warn
     let known = origin.isRecord ? origin.input.headTimeIfCheap : nil
@@ -58,7 +94,7 @@ extension StreamTask {
         }
         let answer = try admit(origin)
         admission = answer
-        return answer == .processed
+        return runs && answer == .processed
       }
     } catch let failure as ProcessingFailure where admission == nil {
       // Its id may be known though its value cannot be read: a redelivery is still a duplicate.
@@ -67,12 +103,11 @@ extension StreamTask {
       if answer == .processed { throw failure }
       admission = answer
     }
-    return try settle(admission ?? .processed, origin)
+    return admission ?? .processed
   }
 
   /// A wait closes the interval before it, so that nobody waits for what is done.
   private func waitForRetry(_ backoff: Duration) throws {
-    retried += 1
     if backoff > .zero, journal.replay == nil {
       try commit()
       guard retryWait(backoff) else {
@@ -85,14 +120,11 @@ extension StreamTask {
     context.restart()
   }
 
-  private func recordRetry(_ attempts: Int, succeeded: Bool) throws {
-    try journal.follow(.retried(unitName, attempts: attempts, succeeded: succeeded))
-  }
-
-  /// How often the journal says that the running record was tried.
-  private func replayedAttempts() throws -> Int? {
-    for case .retried(unitName, let attempts, _) in try journal.replayed() { return attempts }
-    return nil
+  /// A record that lives is journalled with its tries; a replay may need fewer or more.
+  private func recordTries(_ attempts: Int, _ replayed: Int?) throws {
+    let tries = journal.replay == nil ? attempts : replayed ?? 1
+    retried = Int64(tries - 1)
+    if tries > 1 { try journal.follow(.retried(unitName, attempts: tries, succeeded: true)) }
   }
 
   private var unitName: UnitName { .record(context.topicPartition, context.offset) }
@@ -252,6 +284,7 @@ extension StreamTask {
     _ failure: ProcessingFailure, _ action: ErrorPolicy.Action, _ attempts: Int,
     _ origin: UnitOrigin
   ) throws -> UnitResult {
+    try journal.checkDeath(of: unitName, failure.description)
     if case .fail = action {
       throw TaskError(
         .recordFailed, context.topicPartition, context.offset,
@@ -260,7 +293,16 @@ extension StreamTask {
     }
     retake(origin)
     if action != .parkKey { try settleNumber() }
+    retried = Int64(attempts - 1)
     let place = "\(context.topicPartition)@\(context.offset)"
+    try journal.follow(
+      .died(
+        unitName,
+        Death(
+          reason: action == .skip
+            ? ProcessingFailure.Reason.skipped.rawValue : failure.reason.rawValue,
+          message: failure.message, operatorName: failure.operatorName, attempts: attempts,
+          parks: action == .parkKey)))
     if action == .skip {
       if let entry = origin.kept { try kept.remove(entry) }
       log("skipped (\(failure.reason.rawValue)) at \(place): \(failure.description)")
