@@ -62,6 +62,8 @@ static inline void cfault_handle(int signal, siginfo_t *info, void *context) {
   }
   if (!path && !is_library) {
     sigaction(signal, cfault_before(signal), 0);
+    // An instruction faults again; one that somebody sent does not come again by itself.
+    if (info->si_code <= 0) raise(signal);
     return;
   }
   const char *parts[] = {
