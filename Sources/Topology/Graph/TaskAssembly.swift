@@ -14,6 +14,8 @@ public final class TaskAssembly {
   let counters: TaskCounters
   let timers: TaskTimers
   @usableFromInline let sequences: SequenceNumbers
+  /// Whether the row of a record's key is there, by the operators whose rows are waited for.
+  private(set) var rowProbes: [String: (_ key: [UInt8]) throws -> Bool] = [:]
   /// Where operators tell the process something worth reading.
   let log: @Sendable (String) -> Void
 
@@ -55,6 +57,13 @@ public final class TaskAssembly {
     let new = Consumers<Key, Value>()
     consumers[id] = new
     return new
+  }
+
+  /// Lets records that wait for a row of an operator be asked for it, where keys are text.
+  @usableFromInline
+  func probeRows<Key: StoreKey, Row>(of store: KeyValueStore<Key, Row>, named name: String) {
+    guard let texts = store as? KeyValueStore<String, Row> else { return }
+    rowProbes[name] = { try texts.get(String(decoding: $0, as: UTF8.self)) != nil }
   }
 
   func add(store: AnyObject, named name: String) { stores[name] = store }

@@ -35,7 +35,7 @@ extension StreamTask {
     let source = inputs.first { $0.topicPartition.topic == order.topic }?.source
     var next: KeptEntry?
     for number in try kept.waiting(order) where !cascade.isStuck(number) {
-      guard let entry = try kept.entry(number, in: state.held) else { continue }
+      guard let entry = try kept.entry(number, in: state.held), try hasRows(entry) else { continue }
       guard source?.policies.sequenceGap == .hold else { return entry }
       guard let best = next?.record.sequenceNumber else {
         next = next ?? entry
@@ -44,6 +44,14 @@ extension StreamTask {
       if let number = entry.record.sequenceNumber, number < best { next = entry }
     }
     return next
+  }
+
+  /// Whether each row that a record waits for is there.
+  private func hasRows(_ entry: KeptEntry) throws -> Bool {
+    guard entry.record.why == .missingRow else { return true }
+    return try entry.record.operatorName.split(separator: ", ").allSatisfy {
+      try rowProbes[String($0)]?(entry.record.key) ?? true
+    }
   }
 
   /// Runs a kept record as a unit; what it ends as takes the place of its fate.

@@ -20,6 +20,8 @@ package final class StreamTask {
   private let origins: [UnitOrigin]
   let kept: KeptRecords
   let sequences: SequenceNumbers
+  /// Whether a key's row is there, by operator; one that keys by something else than text is tried.
+  let rowProbes: [String: (_ key: [UInt8]) throws -> Bool]
   let journal: TaskJournal
   let outbox: OutboxWriter
   let timers: TaskTimers
@@ -74,6 +76,7 @@ package final class StreamTask {
       try declaration.register(in: assembly)
     }
     topology.assemble(subTopology, in: assembly)
+    rowProbes = assembly.rowProbes
     interval = TaskInterval(state, counters)
     inputs = try subTopology.topics.enumerated().map { order, topic in
       guard let source = assembly.sources[topic] else {
