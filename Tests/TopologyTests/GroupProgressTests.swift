@@ -31,7 +31,6 @@ struct GroupProgressTests {
     func delete(group: String, _ partitions: [TopicPartition]) {}
   }
 
-  private let clock = VirtualClock()
   private let coordinator = Coordinator()
   private let reports = Reports()
 
@@ -42,7 +41,10 @@ struct GroupProgressTests {
   }
 
   /// Runs tasks of two partitions with three and two records, and hands them over.
-  private func withTasks(_ body: (GroupProgress, [StreamTask]) throws -> Void) throws {
+  private func withTasks(
+    every: Duration = .zero, afterRefusal: Duration = .zero,
+    _ body: (GroupProgress, [StreamTask]) throws -> Void
+  ) throws {
     let log = SimulatedLog()
     try log.administration?.createTopic("in", partitions: 2, retention: TopicRetention())
     let records = (0..<5).map { ProducerRecord(key: [0x6b], value: [1], partition: $0 % 2) }
@@ -54,56 +56,66 @@ struct GroupProgressTests {
     defer { try? FileManager.default.removeItem(atPath: root) }
     let engine = try ManualEngine(
       try builder.build(), log: log, directory: StateDirectory(root: root, topology: "progress"),
-      options: RunOptions(), clock: clock, report: { _ in })
+      options: RunOptions(), clock: VirtualClock(), report: { _ in })
     defer { engine.close() }
     try engine.run(commitEvery: 10)
     let groups = GroupProgress(
-      "group", log: coordinator, clock: clock, report: { [reports] in reports.add($0) })
+      "group", log: coordinator, every: every, afterRefusal: afterRefusal,
+      report: { [reports] in reports.add($0) })
     try body(groups, engine.tasks)
   }
 
-  @Test("all tasks of a thread are told of at once, and once a second")
-  func onceASecond() throws {
-    try withTasks { groups, tasks in
-      for task in tasks { groups.note(task) }
-      try groups.tellWhereDue()
+  @Test("all tasks are told of at once, and the end does not wait for its turn")
+  func together() throws {
+    try withTasks(every: .seconds(3_600)) { groups, tasks in
+      for task in tasks { groups.note(task.positions, of: task.state) }
+      groups.start()
+      while coordinator.commits.isEmpty {}
       #expect(coordinator.commits == [[TopicPartition("in", 0): 3, TopicPartition("in", 1): 2]])
-      groups.note(tasks[1])
-      clock.advance(by: .milliseconds(999))
-      try groups.tellWhereDue()
-      #expect(coordinator.commits.count == 1)
-      clock.advance(by: .milliseconds(1))
-      try groups.tellWhereDue()
+      groups.note(tasks[1].positions, of: tasks[1].state)
+      groups.end(atMost: .seconds(60))
       #expect(coordinator.commits.last == [TopicPartition("in", 1): 2])
-      // Nothing new, nothing said; the end does not wait for a second to pass.
-      clock.advance(by: .seconds(1))
-      try groups.tellWhereDue()
       #expect(coordinator.attempts == 2)
-      groups.note(tasks[0])
-      try groups.tellAtEnd()
-      #expect(coordinator.commits.last == [TopicPartition("in", 0): 3])
     }
   }
 
-  @Test("a group that refuses is reported once and asked every 30 seconds")
+  @Test("nothing new is nothing said")
+  func nothing() throws {
+    try withTasks { groups, _ in
+      groups.start()
+      groups.end(atMost: .seconds(60))
+      #expect(coordinator.attempts == 0)
+    }
+  }
+
+  @Test("a group that refuses is reported once, left alone, and not waited for at the end")
   func refusal() throws {
-    try withTasks { groups, tasks in
+    try withTasks(afterRefusal: .seconds(3_600)) { groups, tasks in
       coordinator.refuse(true)
-      groups.note(tasks[0])
-      try groups.tellWhereDue()
-      clock.advance(by: .milliseconds(29_999))
-      try groups.tellWhereDue()
-      try groups.tellAtEnd()
+      groups.note(tasks[0].positions, of: tasks[0].state)
+      groups.start()
+      while coordinator.attempts == 0 {}
+      groups.note(tasks[1].positions, of: tasks[1].state)
+      groups.end(atMost: .seconds(60))
       #expect(coordinator.attempts == 1)
-      clock.advance(by: .milliseconds(1))
-      try groups.tellWhereDue()
-      #expect(coordinator.attempts == 2)
       #expect(
         reports.all == ["consumer group 'group' was not told the positions: there are members"])
+    }
+  }
+
+  @Test("a group that listens again is told everything")
+  func returns() throws {
+    try withTasks { groups, tasks in
+      coordinator.refuse(true)
+      for task in tasks { groups.note(task.positions, of: task.state) }
+      groups.start()
+      while coordinator.attempts < 3 {}
       coordinator.refuse(false)
-      clock.advance(by: .seconds(30))
-      try groups.tellWhereDue()
-      #expect(coordinator.commits == [[TopicPartition("in", 0): 3]])
+      while coordinator.commits.isEmpty {}
+      groups.end(atMost: .seconds(60))
+      #expect(
+        coordinator.commits.first == [TopicPartition("in", 0): 3, TopicPartition("in", 1): 2])
+      #expect(reports.all.count == 2)
       #expect(reports.all.last == "consumer group 'group' is told the positions again")
     }
   }

@@ -109,7 +109,9 @@ struct WaitingTests {
       return .put((row ?? "") + value.prefix(5) + ",")
     }.view()
     if sink { words.to("out", key: StringSerde(), value: StringSerde()) }
-    return try TopologyTestDriver(try builder.build())
+    let log = SimulatedLog()
+    log.limit(recordBytes: 1_000_000, appendBytes: 4_000_000)
+    return try TopologyTestDriver(try builder.build(), log: log)
   }
 
   private struct Failure: Error {}

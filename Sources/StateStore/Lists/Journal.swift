@@ -3,9 +3,15 @@ package final class Journal: StoreParticipant {
   package struct Entry: Hashable, Sendable {
     package let number: Int64
     package let bytes: [UInt8]
+
+    package init(number: Int64, bytes: [UInt8]) {
+      self.number = number
+      self.bytes = bytes
+    }
   }
 
   private let interval: Interval
+  private let table: Table
   private let list: NumberedList
   private let index: Int32
   private var lastUnit = -1
@@ -13,9 +19,8 @@ package final class Journal: StoreParticipant {
   init(_ interval: Interval, index: Int) throws(StoreError) {
     self.interval = interval
     self.index = Int32(index)
-    self.list = NumberedList(
-      "journal", table: try interval.environment.table("journal"), prefix: [],
-      words: interval.words)
+    self.table = try interval.environment.table("journal")
+    self.list = NumberedList("journal", table: table, prefix: [], words: interval.words)
   }
 
   private func beginChange() {
@@ -42,6 +47,11 @@ package final class Journal: StoreParticipant {
     try interval.reading { transaction throws(StoreError) in
       try list.trim(upTo: number - 1, transaction)
     }
+  }
+
+  /// Reads what is committed, from any thread.
+  package var committed: CommittedJournal {
+    CommittedJournal(environment: interval.environment, table: table)
   }
 
   /// A page of committed entries from `number` on, in a read transaction of its own: at most

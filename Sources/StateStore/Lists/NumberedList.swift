@@ -1,5 +1,5 @@
-/// Entries under dense numbers from 1, appended at one end and trimmed at the other: what an
-/// outbox's destination and a journal are.
+/// Entries under dense numbers from 1, appended at one end and trimmed at the other: what a journal
+/// is.
 final class NumberedList {
   private let table: Table
   /// Precedes the number in the key.

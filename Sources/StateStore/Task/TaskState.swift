@@ -10,6 +10,7 @@ package final class TaskState {
   package let identity: TaskIdentity
   package let directory: String
   package let environment: Environment
+  package let durable: DurableCommits
   package let words: Words
   package let outbox: Outbox
   package let journal: Journal
@@ -63,6 +64,7 @@ package final class TaskState {
   ) throws(StoreError) {
     try environment.clearStaleReaders()
     self.environment = environment
+    self.durable = DurableCommits(environment)
     self.directory = directory
     self.meta = try environment.table("meta")
     self.identity = try Self.claim(environment, meta, identity, directory)
@@ -203,7 +205,7 @@ package final class TaskState {
   }
 
   /// Forces the commits so far to disk: what they caused may leave the task now.
-  package func makeDurable() throws(StoreError) { try environment.sync() }
+  package func makeDurable() throws(StoreError) { try durable.sync() }
 
   /// Makes the unit's changes part of the interval.
   package func commitUnit() {

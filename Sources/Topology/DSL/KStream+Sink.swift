@@ -60,6 +60,8 @@ extension KStream {
       .sink(topic: topic), named: name, inputs: [node], parameters: parameters, at: location
     ) { assembly in
       let outbox = assembly.outbox
+      let sink = outbox.sink(
+        topic, eventType: eventType, schemaVersion: schemaVersion, named: name)
       assembly.attach(to: input) { key, value in
         var (keyBytes, valueBytes): ([UInt8], [UInt8]) = ([], [])
         let hasValue: Bool
@@ -68,9 +70,7 @@ extension KStream {
         } catch {
           throw ProcessingFailure(.produce, .produce, "\(error)", operatorName: name)
         }
-        try outbox.emit(
-          topic, key: keyBytes, value: hasValue ? valueBytes : nil, eventType: eventType,
-          schemaVersion: schemaVersion, from: name)
+        try outbox.emit(sink, key: keyBytes, value: hasValue ? valueBytes : nil)
       }
     }
   }

@@ -70,7 +70,7 @@ extension StreamsBuilder {
     }
     guard !outputs.isEmpty else { return }
     for sub in subs {
-      let journal = OutboxPublisher.journalTopic(of: name, sub.name)
+      let journal = CheckpointLog.topic(of: name, sub.name)
       if journal.utf8.count > 249 {
         report(
           "the journal topic of '\(sub.name)' would be called \(journal), which is longer than the "

@@ -1,8 +1,8 @@
 import StateStore
 import StreamCore
 
-/// The outboxes of a generation that does not run, be it that the topology has another lineage now:
-/// what its tasks had decided to send is sent.
+/// The outboxes of a stopped generation whose lineage the topology no longer has: its tasks cannot
+/// be run, but what they had decided to send is sent.
 struct GenerationOutboxes {
   private let generation: Int
   private let directory: StateDirectory
@@ -15,19 +15,46 @@ struct GenerationOutboxes {
   }
 
   /// - Throws: ``StateStore/StoreError`` or ``StreamCore/LogError``.
-  func publishToEnd(on log: any RecordLog, _ stop: StopSignal) throws {
-    for task in try directory.tasks(of: generation) {
+  func publishToEnd(
+    on log: any RecordLog, _ stop: StopSignal, report: @escaping @Sendable (String) -> Void
+  ) throws {
+    let setting = TaskOutputs.Setting(topology: topology, log: log, report: report)
+    for name in try directory.tasks(of: generation) {
       try stop.check("the sending of what was not sent yet")
-      let path = directory.task(generation, task)
-      let reader = try StateReader.open(path)
-      let destinations = Outbox.destinations(in: try reader.read { try $0.words() })
-      guard !destinations.isEmpty else { continue }
-      let state = try TaskState.open(directory: path, identity: reader.identity)
-      let publisher = try OutboxPublisher(
-        state, of: task, topology: topology, destinations: destinations, log: log)
-      defer { publisher.close() }
-      try state.makeDurable()
-      try publisher.publish()
+      let path = directory.task(generation, name)
+      let state = try TaskState.open(
+        directory: path, identity: try StateReader.open(path).identity)
+      let waits = state.outbox.destinations.indices.contains { state.outbox.pendingCount($0) > 0 }
+      guard waits else { continue }
+      let outputs = try TaskOutputs.open(TaskOutputs.Subject(committed: state), setting)
+      defer { outputs.close() }
+      guard outputs.catchUp == nil else {
+        throw StoreError(
+          .foreign,
+          "the outputs of task \(name) were sent beyond where its state stands, and a changed "
+            + "topology cannot bring it there; start the program that sent them once", store: path)
+      }
+      try outputs.start()
+      try outputs.publish()
     }
+  }
+}
+
+extension TaskOutputs.Subject {
+  /// A state as its last commit says, without its operators.
+  init(committed state: TaskState) throws {
+    let words = try StateReader.open(state.directory).read { try $0.words() }
+    var begun: [TopicPartition: Offset] = [:]
+    var positions: [TopicPartition: Offset] = [:]
+    for (input, start) in TaskProgress(words: words).starts {
+      begun[input] = start
+      let last = words["lastOffset/\(input)"] ?? -1
+      positions[input] = last < 0 ? start : last + 1
+    }
+    self.init(
+      state: state, name: TaskName(state.identity),
+      standing: Standing(
+        units: words["units"] ?? 0, positions: positions, numbers: state.outbox.numbers),
+      begun: begun, lineage: nil, destinations: [])
   }
 }

@@ -68,7 +68,7 @@ final class RebuildJob {
         try serving.publishToEnd(stop)
       } else {
         try GenerationOutboxes(old, in: directory, topology: site.topology.name)
-          .publishToEnd(on: site.log, stop)
+          .publishToEnd(on: site.log, stop, report: site.report)
       }
       try checkStop()
       try Self.enter(.recorded, number, directory)
@@ -200,7 +200,8 @@ final class RebuildJob {
   /// nothing.
   private static func finish(_ number: Int, _ site: RebuildSite) throws {
     let meta = try GenerationMeta.read(site.directory.directory(of: number))
-    if meta?.sendsAll != true { try record(number, site) }
+    // What its outbox holds is still to be sent: all it made where that was asked for, or nothing.
+    try record(number, site)
     try site.directory.setCurrent(number)
     try enter(.serving, number, site.directory)
     if let drops = meta?.drops, drops != number { try site.directory.remove(drops) }

@@ -46,6 +46,13 @@ public struct OperatorSpec: Hashable, Sendable {
   /// Where it was declared, as `OrderProjections/Orders.swift:12`.
   public let location: String
 
+  /// What it does to what it sends: by equal ones outputs are numbered alike.
+  var outputMeaning: String {
+    let facts = parameters.filter { $0.role != .incidental }.map { "\($0.name)=\($0.meaning)" }
+    let read = inputs.map { "\($0.id)" + ($0.branch.map { "/\($0)" } ?? "") }
+    return ([kind.word, name, String(version)] + read + stores + facts).joined(separator: "\u{1}")
+  }
+
   /// Whether some of its records may go no further.
   var mayDrop: Bool {
     switch kind {

@@ -37,6 +37,17 @@ public struct Topology: Sendable {
       generation: generation)
   }
 
+  /// Names of the topics that the tasks of a sub-topology produce to.
+  func outputTopics(of sub: SubTopology) -> [String] {
+    (sub.sinks + (deadLetterTopic.map { [$0] } ?? [])).uniqued()
+  }
+
+  /// A hash of a sub-topology's operators: by the same ones outputs are numbered alike.
+  func outputLineage(of sub: SubTopology) -> Hash128 {
+    let lines = sub.operators.map { operators[$0].outputMeaning }
+    return Hash128(Array(lines.joined(separator: "\n").utf8).span.bytes)
+  }
+
   /// Names of all topics it produces to, the dead-letter topic included.
   public var outputTopics: [String] {
     (subTopologies.flatMap(\.sinks) + (deadLetterTopic.map { [$0] } ?? [])).uniqued()

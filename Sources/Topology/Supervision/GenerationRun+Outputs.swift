@@ -2,55 +2,83 @@ import StateStore
 import StreamCore
 
 extension GenerationRun {
-  func makePublishers(_ stop: StopSignal? = nil) throws -> [OutboxPublisher?] {
-    guard !topology.outputTopics.isEmpty else { return tasks.map { _ in nil } }
-    let counts = Dictionary(
-      tasks.map { ($0.subTopology.name, $0.state.identity.partitionCount) }, uniquingKeysWith: max)
-    for topic in topology.outputTopics { try ensure(topic, partitions: counts.values.max() ?? 1) }
-    if log.transactions != nil {
-      for (name, count) in counts.sorted(by: { $0.key < $1.key }) {
-        try ensure(OutboxPublisher.journalTopic(of: topology.name, name), partitions: count)
-      }
+  /// Brings tasks to where their checkpoints end, in silence, then starts the outputs of all.
+  ///
+  /// - Throws: what stopped a task, ``TaskError`` with `.stopped` where it was stopped on the way,
+  ///   with `.diverged` where a task came to another place; ``StreamCore/LogError``.
+  func startOutputs() throws {
+    let ways = try outputs.beginWays()
+    if !ways.isEmpty {
+      report(
+        "outputs wait until \(ways.keys.sorted().map(\.description).joined(separator: ", ")) "
+          + "stand where they were sent up to")
+      close()
+      try follow(ways)
+      try open()
     }
-    return try tasks.map { task in
-      guard !task.subTopology.sinks.isEmpty || topology.deadLetterTopic != nil else { return nil }
-      try (stop ?? stopSignal).check("its start")
-      return try OutboxPublisher(
-        task.state, of: task.name, topology: topology.name,
-        destinations: (task.subTopology.sinks
-          + (topology.deadLetterTopic.map { [$0] } ?? [])).uniqued(),
-        log: log)
+    try stopSignal.check("its start")
+    try outputs.start()
+    for task in tasks {
+      guard let output = outputs[task.name], output.isQuiet else { continue }
+      task.beforeCommit = { [output] in if $0.intervalRecords > 0 { output.noteQuietRecord() } }
     }
   }
 
-  /// Output topics are created explicitly, never by a broker's auto-create.
-  private func ensure(_ topic: String, partitions: Int) throws {
-    guard try log.topic(topic) == nil else { return }
-    guard let administration = log.administration else {
-      throw LogError(
-        .topicMissing,
-        "output topic '\(topic)' does not exist; create it with \(partitions) "
-          + "partitions")
+  private func follow(_ ways: [TaskName: CatchUp]) throws {
+    var options = options
+    (options.publishes, options.outputs, options.ways) = (false, nil, ways)
+    options.tasks = Set(ways.keys)
+    options.limitsByTask = ways.mapValues(\.limits)
+    let run = GenerationRun(
+      topology, generation: generation, log: log, directory: directory, options: options,
+      clock: clock, stop: stopSignal, report: report)
+    defer { run.close() }
+    try run.open()
+    if !run.tasks.allSatisfy({ $0.inputs.allSatisfy(\.hasReachedLimit) }) { try run.run() }
+    try stopSignal.check("its way to what was sent")
+    for task in run.tasks {
+      guard let way = ways[task.name] else { continue }
+      try TaskOutputs.check(way, task.name, at: task.standing)
     }
-    do {
-      try administration.createTopic(topic, partitions: partitions, retention: TopicRetention())
-    } catch {
-      // Another process of this topology was faster.
-      guard error.code == .topicExists else { throw error }
+  }
+
+  /// The outputs of a task, started or not; `nil` where it has none.
+  func outputs(of task: StreamTask) -> TaskOutputs? { outputs[task.name] }
+
+  /// Sends what was committed, as far as the stop allows, and lets the outboxes forget it; the loops
+  /// have ended.
+  func endOutputs(atMost limit: Duration) throws {
+    defer { outputs.close() }
+    // A task whose state cannot be trusted sends nothing more.
+    guard failure == nil || (failure as? TaskError)?.code == .recordFailed else {
+      return outputs.end(atMost: limit)
+    }
+    let stop = stopSignal
+    try outputs.drain(atMost: limit) { stop.isStopped }
+    for task in tasks where failure == nil {
+      guard let output = outputs[task.name], output.canTrim else { continue }
+      try task.openInterval()
+      try output.trim()
+      task.markDirty()
+      try task.commit()
     }
   }
 
   /// Sends what the outboxes hold, to their ends; the tasks run on no thread.
   ///
-  /// - Parameter stop: ends it; its own stop has ended the run before.
+  /// - Parameter stop: ends it before the next task; its own stop has ended the run before.
+  /// - Throws: ``StreamCore/LogError``; ``StateStore/StoreError``.
   func publishToEnd(_ stop: StopSignal) throws {
-    for (task, publisher) in zip(tasks, try makePublishers(stop)) {
-      guard let publisher else { continue }
-      defer { publisher.close() }
-      try stop.check("the sending of what was not sent yet")
-      try task.state.makeDurable()
-      try publisher.publish()
+    defer { outputs.close() }
+    try outputs.open(tasks)
+    guard !outputs.haveWays else {
+      throw TaskError(
+        .diverged, nil, nil,
+        "the outputs of generation \(StateDirectory.name(generation)) were sent beyond where its "
+          + "state stands: another process runs on a copy of it; stop that one")
     }
+    try outputs.start()
+    try outputs.publishToEnd(stop)
   }
 
   /// Forgets outputs up to the cut: the generation before sent them.
@@ -62,24 +90,17 @@ extension GenerationRun {
     }
   }
 
-  /// Says in the sinks' journal that this generation goes on from its present numbers.
-  func recordGeneration() throws {
-    for publisher in try makePublishers() {
-      try publisher?.recordPosition()
-      publisher?.close()
-    }
-  }
+  /// Says in the sinks' journals that this generation goes on from its present numbers.
+  func recordGeneration() throws { try outputs.recordGeneration(of: tasks) }
 }
 
 extension StreamTask {
-  /// Forgets what the outbox holds of the interval and before: another generation sent it.
+  /// Forgets what the outbox holds: another generation sent it.
   func dropOutputs() throws {
-    for topic in topology.outputTopics {
-      let destination = state.outbox.destination(topic)
-      let last = state.outbox.lastNumber(destination)
-      guard state.outbox.firstPending(destination) <= last else { continue }
+    let outbox = state.outbox
+    for destination in outbox.destinations.indices where outbox.pendingCount(destination) > 0 {
       try openInterval()
-      try state.outbox.trim(destination, upTo: last)
+      try outbox.trim(destination, upTo: outbox.lastNumber(destination) ?? 0)
       state.commitUnit()
       markDirty()
     }

@@ -24,15 +24,16 @@ package final class GenerationRun {
   package private(set) var tasks: [StreamTask] = []
   private(set) var state = State.assigned
   let log: any RecordLog
-  private let directory: StateDirectory
+  let directory: StateDirectory
   let options: RunOptions
-  private let clock: any WallClock
-  private let report: @Sendable (String) -> Void
+  let clock: any WallClock
+  let report: @Sendable (String) -> Void
   let stopSignal: StopSignal
   private let progress = Monitor(Progress())
   private var loops: [TaskLoop] = []
   private var threads: [EngineThread] = []
-  private var publishers: [OutboxPublisher?] = []
+  let outputs: RunOutputs
+  private var groups: GroupProgress?
 
   package convenience init(
     _ topology: Topology, generation: Int, log: any RecordLog, directory: StateDirectory,
@@ -57,14 +58,16 @@ package final class GenerationRun {
     self.clock = clock
     self.report = report
     stopSignal = StopSignal(below: stop)
+    outputs = RunOutputs(topology, log: log, choice: options.outputs, report: report)
   }
 
   // MARK: Opening
 
-  /// Opens the tasks and compares their positions with the log.
+  /// Opens the tasks and compares their positions with the log, and their outputs with what was
+  /// sent.
   ///
   /// - Throws: ``StreamCore/LogError``, ``StateStore/StoreError`` or ``TaskError``; no record was
-  ///   taken.
+  ///   taken, and nothing sent.
   package func open() throws {
     state = .opening
     do {
@@ -74,6 +77,7 @@ package final class GenerationRun {
       let planned = try TaskOpener.plan(topology, on: log, partitions: options.partitions)
         .filter { options.tasks?.contains($0.name) ?? true }
       tasks = try opener.open(try running(planned))
+      if options.publishes { try outputs.open(tasks) }
       try nameTasks()
     } catch {
       state = .failed
@@ -137,7 +141,7 @@ package final class GenerationRun {
   /// - Throws: ``StreamCore/LogError`` or ``StateStore/StoreError`` where nothing was begun.
   func start(whenChanged: @escaping @Sendable () -> Void) throws {
     do {
-      publishers = try options.publishes ? makePublishers() : tasks.map { _ in nil }
+      if options.publishes { try startOutputs() }
       try startThreads(whenChanged)
       state = .running
     } catch {
@@ -152,10 +156,6 @@ package final class GenerationRun {
     let buffers = FetchBuffers(bytesMax: options.bufferBytes(inputs: inputs))
     let fetch = FetchLoop(
       reader: try log.makeReader(options.reader(inputs: inputs)), buffers: buffers, report: report)
-    for publisher in publishers.compactMap(\.self) {
-      publisher.waitForLog = waitForLog
-      stopSignal.onStop(publisher.hurry)
-    }
     let count = max(1, min(options.threads, tasks.count))
     var budget = options.budget
     budget.shares *= count
@@ -163,25 +163,39 @@ package final class GenerationRun {
     progress.withLock { $0.loops = count }
     let positions = tasks.flatMap(\.inputs).map { ($0.topicPartition, $0.fetchPosition) }
     let start = Dictionary(positions, uniquingKeysWith: min)
-    for number in 0..<count {
-      let mine = tasks.indices.filter { $0 % count == number }
-      let groups = GroupProgress(
-        topology.group, log: options.publishes ? log.groupOffsets : nil, clock: clock,
-        report: report)
+    let groups =
+      options.publishes && options.outputs != OutputChoice.none
+      ? log.groupOffsets.map { GroupProgress(topology.group, log: $0, report: report) } : nil
+    self.groups = groups
+    let parts = (0..<count).map { number in
+      tasks.indices.filter { $0 % count == number }.map { tasks[$0] }
+    }
+    loops = parts.map { mine in
       let loop = TaskLoop(
-        mine.map { (tasks[$0], publishers[$0]) }, buffers: buffers, fetch: fetch,
-        budget: budget, clock: clock, onCommit: groups.note)
+        mine.map { ($0, outputs[$0.name]) }, buffers: buffers, fetch: fetch, budget: budget,
+        clock: clock,
+        onCommit: { task in
+          try groups?.check()
+          groups?.note(task.positions, of: task.state)
+        })
       loop.stop = stop
-      loop.dropsOutputs = options.dropsOutputs
-      loops.append(loop)
+      return loop
+    }
+    let looks = loops.map(\.lookAtOutputs)
+    let wakes = loops.map(\.wake)
+    outputs.publish(
+      parts.map { $0.map(\.name) }, onServed: { wakes[$0].signal() }, onFailure: { looks[$0]() })
+    stop.onStop(outputs.stopper)
+    groups?.start()
+    for loop in loops {
       let wake = loop.wake
       stop.onStop { wake.signal() }
-      let driven = ThreadBound((loop: loop, groups: groups))
+      let driven = ThreadBound(loop)
       threads.append(
         EngineThread {
-          let (loop, groups) = (driven.value.loop, driven.value.groups)
+          let loop = driven.value
           Self.drive(
-            loop, groups, stop,
+            loop, stop,
             whenAtLimits: {
               progress.change { $0.atLimits += 1 }
               whenChanged()
@@ -210,48 +224,28 @@ package final class GenerationRun {
   }
 
   private static func drive(
-    _ loop: TaskLoop, _ groups: GroupProgress, _ stop: StopSignal, whenAtLimits: () -> Void,
-    whenFailed: (any Error) -> Void
+    _ loop: TaskLoop, _ stop: StopSignal, whenAtLimits: () -> Void, whenFailed: (any Error) -> Void
   ) {
     var saidSo = false
     do {
       while !stop.isStopped {
-        let progressed = try loop.turn()
-        try groups.tellWhereDue()
-        if progressed { continue }
+        if try loop.turn() { continue }
         // It goes on taking work until it is told to end.
         if loop.isAtLimits, !saidSo {
-          saidSo = true
           try loop.commitAll()
-          whenAtLimits()
-          continue
+          if try loop.hasSentAll() {
+            saidSo = true
+            whenAtLimits()
+            continue
+          }
         }
-        let untold = groups.hasUntold ? Duration.seconds(1) : nil
-        loop.wake.sleep(atMost: [loop.pause, untold].compactMap(\.self).min())
+        loop.wake.sleep(atMost: loop.pause)
       }
     } catch {
       // A stop that cut a wait short is no failure.
       if !stop.isStopped || (error as? TaskError)?.code != .stopped { whenFailed(error) }
     }
-    do {
-      try loop.finish()
-      try groups.tellAtEnd()
-    } catch {
-      whenFailed(error)
-    }
-  }
-
-  /// What a publisher does about a log that cannot be reached: says so once, and waits.
-  private var waitForLog: @Sendable (LogError) -> Bool {
-    let said = Mutex(false)
-    return { [stopSignal, report] error in
-      let isFirst = said.withLock { said in
-        defer { said = true }
-        return !said
-      }
-      if isFirst { report("outputs wait in the outbox: \(error)") }
-      return stopSignal.sleep(.seconds(1))
-    }
+    do { try loop.finish() } catch { whenFailed(error) }
   }
 
   /// Whether each task stands at the positions it was to reach, committed.
@@ -287,6 +281,12 @@ package final class GenerationRun {
     }
     threads = []
     loops = []
+    let left = end.map { max(.zero, $0 - clockNow) } ?? options.stopTimeout
+    do { try endOutputs(atMost: left) } catch {
+      progress.withLock { if $0.failure == nil { $0.failure = error } }
+    }
+    groups?.end(atMost: failure == nil ? left : .zero)
+    groups = nil
     state = failure == nil ? .closed : .failed
     if let failure { throw failure }
   }
@@ -299,7 +299,7 @@ package final class GenerationRun {
   /// Lets go of the tasks; with the last reference to one its state is closed.
   package func close() {
     loops = []
-    publishers = []
+    outputs.close()
     tasks = []
   }
 

@@ -35,6 +35,8 @@ package struct RunOptions: Sendable {
   package var stopTimeout = Duration.seconds(3)
   /// What becomes of the outputs of a state that did not write the checkpoints beside it.
   package var outputs: OutputChoice?
+  /// Tasks that go in silence to where their checkpoints end; no others are opened then.
+  var ways: [TaskName: CatchUp]?
 
   package init() {}
 
@@ -51,14 +53,4 @@ package struct RunOptions: Sendable {
     options.fetchedBytesMax = min(options.fetchedBytesMax, budget.memory / 8)
     return options
   }
-}
-
-/// What becomes of the outputs of a state that did not write the checkpoints beside it.
-package enum OutputChoice: String, Hashable, Sendable, CaseIterable {
-  /// Goes on where the checkpoints end.
-  case `continue`
-  /// Sends everything anew.
-  case all
-  /// Sends nothing: a copy for reading.
-  case none
 }

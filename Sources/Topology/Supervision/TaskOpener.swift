@@ -120,18 +120,44 @@ struct TaskOpener: Sendable {
     let stop = stop
     let task = try StreamTask(
       topology, runnable, partition: planned.name.partition, state: state,
-      replay: options.replay[planned.name], clock: clock,
+      replay: try replay(of: planned.name, state), recordBytesMax: log.recordBytesMax, clock: clock,
       // A wait that is cut short is no try: the unit ends undone.
       retryWait: { stop.sleep($0) }, log: report)
     let addsInputs = beginsAtEnds || hasCommitted
     for input in task.inputs { try prepare(input, of: task, addsInputs) }
     task.inputsChanged()
+    silence(task)
     // Where an added input began is known from now on, whatever becomes of this start.
     if addsInputs, task.inputs.contains(where: { !$0.isKnown }) {
       task.markDirty()
       try task.commit()
     }
     return task
+  }
+
+  /// The journal that a task follows: on the way to its checkpoint the state's own, which may still
+  /// hold inputs back, and behind it what was published.
+  private func replay(of name: TaskName, _ state: TaskState) throws -> FollowedJournal? {
+    guard let way = options.ways?[name] else { return options.replay[name] }
+    guard let published = way.journal, let checkpoint = way.checkpoint else { return nil }
+    var own: [Journal.Entry] = []
+    while case let page = try state.journal.committed.entries(
+      after: own.last?.number ?? 0, upTo: .max, limit: .max, bytesMax: 1 << 20), !page.isEmpty
+    {
+      own += page
+    }
+    return FollowedJournal(
+      own.map(\.bytes) + published, units: checkpoint.reached.end.units)
+  }
+
+  /// Has a task keep nothing of what is not to be sent.
+  private func silence(_ task: StreamTask) {
+    if let way = options.ways?[task.name] {
+      TaskOutputs.silence(task.state, on: way)
+      task.beforeCommit = { try TaskOutputs.pass(way, $0.state, at: $0.standing) }
+    } else if options.dropsOutputs || options.outputs == OutputChoice.none {
+      TaskOutputs.silence(task.state)
+    }
   }
 
   private func openState(

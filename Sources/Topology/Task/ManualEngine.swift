@@ -5,7 +5,6 @@ package import StreamCore
 package final class ManualEngine {
   private let run: GenerationRun
   private let reader: any RecordReader
-  private let publishers: [OutboxPublisher?]
 
   /// Opens the serving generation of a directory, or the first one.
   package init(
@@ -16,7 +15,7 @@ package final class ManualEngine {
       topology, generation: try directory.current() ?? 1, log: log, directory: directory,
       options: options, clock: clock, report: report)
     try run.open()
-    publishers = try run.makePublishers()
+    try run.startOutputs()
     reader = try log.makeReader(options.reader)
     let positions = run.tasks.flatMap(\.inputs).map { ($0.topicPartition, $0.fetchPosition) }
     try reader.assign(Dictionary(positions, uniquingKeysWith: min))
@@ -29,12 +28,12 @@ package final class ManualEngine {
       isRunning = try fetch()
       // A log may give nothing for once though there is more.
       if !isRunning { isRunning = try fetch(atMost: .milliseconds(1)) }
-      for (task, publisher) in zip(run.tasks, publishers) {
+      for task in run.tasks {
         while try task.process(limit: min(commitEvery, 1_000)) > 0 {
           isRunning = true
-          if task.intervalRecords >= commitEvery { try commit(task, publisher) }
+          if task.intervalRecords >= commitEvery { try commit(task) }
         }
-        try commit(task, publisher)
+        try commit(task)
       }
     }
   }
@@ -77,8 +76,12 @@ package final class ManualEngine {
   /// Commits what was processed, and publishes nothing.
   package func commit() throws { for task in run.tasks { try task.commit() } }
 
+  /// As an operator does it; the next ``run(commitEvery:)`` goes on behind them.
+  package func skipOutboxEntries(_ ids: [OutboxEntryID]) throws -> [OutboxEntryID] {
+    try run.skipOutboxEntries(ids)
+  }
+
   package func close() {
-    for publisher in publishers { publisher?.close() }
     reader.close()
     run.close()
   }
@@ -149,15 +152,14 @@ package final class ManualEngine {
     return !batches.isEmpty
   }
 
-  private func commit(_ task: StreamTask, _ publisher: OutboxPublisher?) throws {
-    if let publisher, publisher.canTrim {
+  private func commit(_ task: StreamTask) throws {
+    let outputs = run.outputs(of: task)
+    if let outputs, outputs.canTrim {
       try task.openInterval()
-      try publisher.trim()
+      try outputs.trim()
       task.markDirty()
     }
-    try task.commit()
-    guard let publisher, publisher.isPending else { return }
-    try task.state.makeDurable()
-    try publisher.publish()
+    if try task.commit() { outputs?.note() }
+    try outputs?.publish()
   }
 }

@@ -195,6 +195,7 @@ extension StreamTask {
 
   /// Carries out what the journal says that an operator of the process decided.
   func follow(_ decision: Decision, entry number: Int64) throws {
+    if decision.kind == .outboxSkip { return try followOutboxSkip(decision, entry: number) }
     let store = decision.kind == .release ? state.held : state.deadLetters
     guard let entry = try kept.entry(number, in: store), entry.record.unitName == decision.unit
     else {

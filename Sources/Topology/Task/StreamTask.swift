@@ -11,7 +11,7 @@ package final class StreamTask {
   package let subTopology: SubTopology
   package let partition: Int
   package var name: TaskName { TaskName(subTopology: subTopology.name, partition: partition) }
-  let state: TaskState
+  package let state: TaskState
   let context: RecordContext
   let counters = TaskCounters()
   let interval: TaskInterval
@@ -34,6 +34,8 @@ package final class StreamTask {
   private var running: UnitOrder.Step?
   /// What its records wait for, as last looked.
   private var waiting = UnitOrder.Step.rest
+  /// Called inside each interval that is about to be committed.
+  var beforeCommit: ((StreamTask) throws -> Void)?
   /// The batch that the context has loaded: input and number.
   @exclusivity(unchecked) private var loaded = (order: -1, number: -1)
   private var duplicatesNoted = 0
@@ -47,11 +49,13 @@ package final class StreamTask {
   /// - Parameters:
   ///   - state: opened, without an interval.
   ///   - replay: a journal to follow instead of deciding.
+  ///   - recordBytesMax: the largest record that the log takes.
   ///   - clock: tells how long inputs are idle.
   ///   - retryWait: waits before a further try; says whether to go on, and not to stop.
   package init(
     _ topology: Topology, _ subTopology: SubTopology, partition: Int, state: TaskState,
-    replay: FollowedJournal? = nil, clock: any WallClock, retryWait: @escaping (Duration) -> Bool,
+    replay: FollowedJournal? = nil, recordBytesMax: Int, clock: any WallClock,
+    retryWait: @escaping (Duration) -> Bool,
     log: @escaping @Sendable (String) -> Void
   ) throws {
     self.topology = topology
@@ -61,9 +65,9 @@ package final class StreamTask {
     self.log = log
     self.retryWait = retryWait
     context = RecordContext(counters: counters, log: log)
-    outbox = try OutboxWriter(
+    outbox = OutboxWriter(
       outbox: state.outbox, context: context, topology: topology.name,
-      topics: (subTopology.sinks + (topology.deadLetterTopic.map { [$0] } ?? [])).uniqued())
+      topics: topology.outputTopics(of: subTopology), recordBytesMax: recordBytesMax)
     timers = try TaskTimers(
       state.timers, words: state.words,
       order: subTopology.operators.map { topology.operators[$0].name })
@@ -304,6 +308,8 @@ package final class StreamTask {
     let committed = try interval.commit {
       for input in inputs { input.save() }
       try kept.mark(cascade.keys)
+      if state.outbox.hasAppended { state.outbox.seal(try outputInterval.sealed()) }
+      try beforeCommit?(self)
     }
     if committed { journal.commit() }
     return committed
@@ -322,6 +328,26 @@ package final class StreamTask {
   package var positions: [TopicPartition: Offset] {
     Dictionary(inputs.map { ($0.topicPartition, $0.position) }, uniquingKeysWith: max)
   }
+
+  /// Where it stands, the running interval included.
+  var standing: Standing {
+    Standing(
+      units: interval.unitNumber,
+      positions: Dictionary(
+        inputs.map { ($0.topicPartition, $0.last.map { $0.offset + 1 } ?? $0.start) },
+        uniquingKeysWith: max), numbers: state.outbox.numbers)
+  }
+
+  private var outputInterval: OutputInterval {
+    get throws {
+      OutputInterval(
+        end: standing, isDue: try cascade.first != nil || timers.due(upTo: timers.clock) != nil,
+        journalLast: state.journal.lastNumber)
+    }
+  }
+
+  /// Whether there is something to commit.
+  var isDirty: Bool { interval.isDirty }
 
   func openInterval() throws { try interval.open() }
 

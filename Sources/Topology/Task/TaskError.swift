@@ -14,6 +14,8 @@ public struct TaskError: Error, Sendable, CustomStringConvertible {
     public static let diverged = Code("diverged")
     /// Topics of one sub-topology differ in their number of partitions.
     public static let notCopartitioned = Code("notCopartitioned")
+    /// The log refuses an entry of the outbox for good.
+    public static let outputRefused = Code("outputRefused")
     /// The process was stopped before it was done; nothing changed.
     public static let stopped = Code("stopped")
     /// An error closed the task, which starts again from disk.

@@ -18,7 +18,7 @@ final class TaskInterval {
   private(set) var units = 0
   private var isOpen = false
   /// There is something to commit, be it only a position.
-  private var isDirty = false
+  private(set) var isDirty = false
   /// What closed it.
   private(set) var failure: (any Error)?
 

@@ -2,7 +2,7 @@ import StateStore
 package import StreamCore
 import Synchronization
 
-/// Drives several tasks on one thread: takes batches, processes, commits, publishes.
+/// Drives several tasks on one thread: takes batches, processes, commits.
 ///
 /// It is driven by what is ready: a task to which nothing happens costs nothing. Tasks that are
 /// behind take turns by whole intervals, one after the other: what one interval touches stays in the
@@ -11,7 +11,7 @@ import Synchronization
 package final class TaskLoop {
   private struct Driven {
     let task: StreamTask
-    let publisher: OutboxPublisher?
+    let outputs: TaskOutputs?
     var inputs: [(input: LogInput, buffer: InputBuffer)] = []
     /// When the interval had its first record.
     var openedAt: MonotonicTime?
@@ -59,12 +59,10 @@ package final class TaskLoop {
   private var atLimits = 0
   /// Ends a slice early.
   var stop: StopSignal?
-  /// Whether what the tasks send is dropped: another generation sent it.
-  var dropsOutputs = false
 
   /// - Parameter onCommit: called after each commit, with the task's interval closed.
   package init(
-    _ tasks: [(StreamTask, OutboxPublisher?)], buffers: FetchBuffers, fetch: FetchLoop,
+    _ tasks: [(StreamTask, TaskOutputs?)], buffers: FetchBuffers, fetch: FetchLoop,
     budget: IntervalBudget, clock: any WallClock, onCommit: @escaping (StreamTask) throws -> Void
   ) {
     self.fetch = fetch
@@ -73,7 +71,7 @@ package final class TaskLoop {
     self.onCommit = onCommit
     arrived = ReadyQueue(count: tasks.count, wake: wake)
     driven = tasks.enumerated().map { [arrived] index, pair in
-      var one = Driven(task: pair.0, publisher: pair.1)
+      var one = Driven(task: pair.0, outputs: pair.1)
       one.inputs = one.task.inputs.map { input in
         (input, buffers.register(input.topicPartition) { arrived.add(index) })
       }
@@ -92,6 +90,13 @@ package final class TaskLoop {
     arrived.add(task)
   }
 
+  /// Has each task looked at, for the publishing of one of them has ended: a closure for another
+  /// thread.
+  var lookAtOutputs: @Sendable () -> Void {
+    let (arrived, count) = (arrived, driven.count)
+    return { for index in 0..<count { arrived.add(index) } }
+  }
+
   // MARK: Turns
 
   /// Gives each task that has something to do a turn.
@@ -108,7 +113,8 @@ package final class TaskLoop {
       working.insert(task)
     }
     try commitAged(clock.monotonicNow())
-    for task in waiting where driven[task].task.waitsUntil.map({ $0 <= clock.monotonicNow() }) ?? true {
+    for task in waiting
+    where driven[task].task.waitsUntil.map({ $0 <= clock.monotonicNow() }) ?? true {
       waiting.remove(task)
       makeReady(task)
     }
@@ -162,19 +168,26 @@ package final class TaskLoop {
     return pause
   }
 
-  /// Commits what is open and sends what is due.
+  /// Commits what is open.
   func commitAll() throws {
     for index in driven.indices { try guarding(index) { try commit(index) } }
   }
 
-  /// Commits what is open and sends what is due, of all tasks but those that failed.
+  /// Whether all that was committed is sent.
+  ///
+  /// - Throws: what ended the publishing of a task.
+  func hasSentAll() throws -> Bool {
+    for index in driven.indices { try guarding(index) { try driven[index].outputs?.check() } }
+    return driven.allSatisfy { $0.outputs?.isPending != true }
+  }
+
+  /// Commits what is open, of all tasks but those that failed.
   ///
   /// - Throws: what the first of them failed by; the others are done nevertheless.
   func finish() throws {
     var failure: (any Error)?
     for index in driven.indices where !driven[index].hasFailed {
       do { try guarding(index) { try commit(index) } } catch { failure = failure ?? error }
-      driven[index].publisher?.close()
     }
     if let failure { throw failure }
   }
@@ -206,6 +219,7 @@ package final class TaskLoop {
 
   private func turn(of index: Int) throws -> Bool {
     let task = driven[index].task
+    try driven[index].outputs?.check()
     var (took, processed, isSpent) = (false, 0, false)
     var (bytes, unseen) = (0, 0)
     repeat {
@@ -365,7 +379,7 @@ package final class TaskLoop {
 
   private func commit(_ index: Int) throws {
     try stop?.checkNotAbandoned()
-    let (task, publisher) = (driven[index].task, driven[index].publisher)
+    let (task, outputs) = (driven[index].task, driven[index].outputs)
     if driven[index].openedAt != nil {
       driven[index].openedAt = nil
       opened.removeAll { $0.task == index }
@@ -373,26 +387,23 @@ package final class TaskLoop {
     dirtyTotal -= driven[index].dirtyBytes
     (driven[index].dirtyBytes, driven[index].takenBytes, driven[index].worked) = (0, 0, 0)
     if leader == index { leader = nil }
-    if !driven[index].isClosed { try commit(task, publisher) }
-    // Also what a crash left between a commit and its publishing.
-    if let publisher, publisher.isPending {
-      // Nothing leaves a task before its interval is durable.
-      try task.state.makeDurable()
-      try stop?.checkNotAbandoned()
-      try publisher.publish()
-    }
+    // One that was closed by its record has committed what came before; that is sent.
+    if driven[index].isClosed { outputs?.note() } else { try commit(task, outputs) }
   }
 
-  private func commit(_ task: StreamTask, _ publisher: OutboxPublisher?) throws {
-    if dropsOutputs { try task.dropOutputs() }
-    if let publisher, publisher.canTrim {
+  private func commit(_ task: StreamTask, _ outputs: TaskOutputs?) throws {
+    // What was sent is forgotten with an interval that is to be committed anyway.
+    if let outputs, outputs.canTrim, task.isDirty || outputs.isTrimOverdue {
       try task.openInterval()
-      try publisher.trim()
+      try outputs.trim()
       task.markDirty()
     }
     // What a small interval leaves behind is not worth the look.
     let isLarge = task.dirtyBytes > budget.dirtyBytes / 8
-    if try task.commit() { try onCommit(task) }
+    if try task.commit() {
+      try onCommit(task)
+      outputs?.note()
+    }
     if isLarge { try releaseMemory(of: task) }
   }
 }

@@ -35,6 +35,7 @@ struct EntryReader {
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
   var isAtEnd: Bool { position == bytes.count }
+  var bytesLeft: Int { bytes.count - position }
 
   mutating func number() throws -> Int64 {
     guard position + 8 <= bytes.count else { throw SerdeError("an entry is cut off") }

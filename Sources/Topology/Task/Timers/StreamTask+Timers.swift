@@ -109,7 +109,7 @@ extension StreamTask {
       operatorName: timer.name, eventID: context.eventID, valueHash: 0, attempts: 1,
       key: timer.key, hasDurableID: false)
     kept.bury(entry, id: context.idHash)
-    if let topic = topology.deadLetterTopic { outbox.append(topic, DeadLetterRecord.make(entry)) }
+    if let topic = topology.deadLetterTopic { outbox.bury(entry, in: topic) }
   }
 }
 

@@ -318,7 +318,7 @@ extension StreamTask {
     let dead = keptRecord(why, failure.operatorName, attempts: attempts, origin)
     if let entry = origin.kept { try kept.remove(entry) }
     kept.bury(dead, id: origin.kept?.id ?? context.idHash)
-    if let topic = topology.deadLetterTopic { outbox.append(topic, DeadLetterRecord.make(dead)) }
+    if let topic = topology.deadLetterTopic { outbox.bury(dead, in: topic) }
     log("dead letter (\(failure.reason.rawValue)) at \(place): \(failure.description)")
     return UnitResult(fate: .deadLettered, reason: failure.reason)
   }
