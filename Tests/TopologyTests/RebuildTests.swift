@@ -118,7 +118,7 @@ struct RebuildTests {
     }
     for task in try site.directory.tasks(of: 2) {
       let words = try StateReader.open(site.directory.task(2, task)).read { try $0.words() }
-      let (last, trimmed) = (words["outbox.out.last"], words["outbox.out.trimmed"])
+      let (last, trimmed) = (words["outbox/out/last"], words["outbox/out/trimmed"])
       #expect(last != nil && last ?? 0 > 0)
       #expect(last == trimmed, "it counts what it emits and stores none of it")
     }

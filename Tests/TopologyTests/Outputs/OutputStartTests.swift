@@ -171,6 +171,7 @@ struct OutputStartTests {
     let owner = try TopologyOwner(
       topology, stateRoot: "\(site.root)/a", log: site.log, options: options,
       clock: VirtualClock(), report: { _ in })
+    try owner.directory.setCurrent(1)
     try owner.rewind(
       try RewindPlan.make(
         topology, to: .earliest, options: RewindOptions(), log: site.log,
