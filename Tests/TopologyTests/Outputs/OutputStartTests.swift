@@ -251,8 +251,15 @@ struct OutputStartTests {
     builder.stream("second", key: StringSerde(), value: StringSerde())
       .to("out", key: StringSerde(), value: StringSerde(), named: "second-to-out")
     let grown = try builder.build()
-    _ = try site.log.makeAppender().append(
-      [ProducerRecord(key: [1], value: Array("s".utf8), partition: 2)], to: "second")
+    let second = try site.log.makeAppender()
+    func say(_ value: String) throws {
+      _ = try second.append(
+        [ProducerRecord(key: [1], value: Array(value.utf8), partition: 2)], to: "second")
+    }
+    // What was there before it was added is not sent: it begins at the end.
+    try say("earlier")
+    try site.run(grown)
+    try say("s")
     try site.send(5..<6)
     try site.run(grown)
     #expect(try site.values().sorted() == (OutputSite.values(0..<6) + ["s"]).sorted())
