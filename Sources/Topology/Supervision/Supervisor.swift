@@ -251,6 +251,9 @@ final class Supervisor {
       beginRewind(request, run)
     } else if let verb = KeptVerb(named: request.verb) {
       begin(verb, request, run)
+    } else if request.verb == TopologyOwner.outboxSkip {
+      // One that the log refuses stops the process; others are not to be left out.
+      answer(request.id, Reply(.refused, "the topology runs, so nothing is refused; stop it first"))
     } else {
       answer(
         request.id,

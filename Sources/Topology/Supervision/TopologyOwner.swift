@@ -72,6 +72,7 @@ package final class TopologyOwner {
   ///
   /// - Throws: what stopped a task.
   package func carryOut(_ request: Request) throws -> Reply {
+    if request.verb == Self.outboxSkip { return try skipOutboxEntries(request) }
     guard let verb = KeptVerb(named: request.verb) else {
       return Reply(.failed, "nobody carries out '\(request.verb)' without a process that runs")
     }
@@ -81,10 +82,32 @@ package final class TopologyOwner {
     }
     let run = try openCurrent()
     defer { run.close() }
+    // What it commits is of this start: without it the state would have gone its own way.
+    try run.startOutputs()
     if let other = selection.foreign(to: run.tasks) {
       return Reply(.refused, "task \(other.task) has no state here; ask where its partition runs")
     }
     return try run.perform(verb, selection, request: request.id)
+  }
+
+  /// The verb of a request to leave entries out of the outbox.
+  package static let outboxSkip = "outbox-skip"
+
+  private func skipOutboxEntries(_ request: Request) throws -> Reply {
+    let parts = (request.arguments["ids"] ?? "").split(separator: ",")
+    let ids = parts.compactMap { OutboxEntryID(parsing: String($0)) }
+    guard !ids.isEmpty, ids.count == parts.count else {
+      return Reply(.failed, "these are no ids of entries; take them from `list`")
+    }
+    let run = try openCurrent()
+    defer { run.close() }
+    // What it commits is of this start: without it the state would have gone its own way.
+    try run.startOutputs()
+    let skipped = try run.skipOutboxEntries(ids)
+    return Reply(
+      skipped.count == ids.count ? .done : .refused,
+      "skipped \(skipped.count) of \(ids.count)"
+        + (skipped.count == ids.count ? "" : ": the others do not wait in an outbox here"))
   }
 
   /// The serving generation, opened and not running: the tasks that have state here, or all where

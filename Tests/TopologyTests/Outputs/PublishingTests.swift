@@ -81,6 +81,17 @@ struct PublishingTests {
     let state = try StateReader.open("\(site.root)/s/copies/000001/in-0")
     let listed = try OutboxEntrySummary.list(state, limit: 10)
     #expect(listed.map(\.id.description).contains(id))
+    let owner = try TopologyOwner(
+      try OutputSite.topology(), stateRoot: "\(site.root)/s", log: site.log, options: RunOptions(),
+      clock: VirtualClock(), report: { _ in })
+    try owner.directory.setCurrent(1)
+    func ask(_ ids: String) throws -> Reply.Outcome {
+      let request = Request(id: "r", verb: TopologyOwner.outboxSkip, arguments: ["ids": ids])
+      return try owner.carryOut(request).outcome
+    }
+    #expect(try ask("nonsense") == .failed)
+    #expect(try ask("in-0-99/out") == .refused)
+    #expect(try ask(id) == .done)
     let again = try site.engine()
     let entry = try #require(OutboxEntryID(parsing: id))
     #expect(try again.skipOutboxEntries([entry, entry]) == [entry, entry])
