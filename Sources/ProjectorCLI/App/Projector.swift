@@ -11,7 +11,8 @@ struct Projector: ParsableCommand {
     abstract: "Turns topics of events into views that are exact after any crash.",
     subcommands: [
       Topics.self, Produce.self, Consume.self, Run.self, Query.self, Views.self, Status.self,
-      Trace.self, DeadLetters.self, Held.self, OutboxEntries.self, Rewind.self, Generations.self, Digest.self,
+      Trace.self, DeadLetters.self, Held.self, OutboxEntries.self, Rewind.self, Generations.self,
+      Digest.self,
       Verify.self,
       Describe.self, Topologies.self, Config.self, Demo.self, Version.self,
     ])
