@@ -13,11 +13,13 @@ struct ModelCheck {
   init(seed: UInt64) throws {
     plan = ModelPlan(seed: seed)
     interpreter = ModelInterpreter(plan, ModelUserCode())
+    let log = SimulatedLog(seed: plan.mergesSources || seed % 2 == 0 ? nil : seed)
+    log.limit(recordBytes: ModelPlan.recordBytesMax, appendBytes: 64 << 20)
     driver = try TopologyTestDriver(
       try ModelTopology(plan: plan, code: engineCode).build(), partitions: plan.partitions,
       commitEvery: [Int.max, 1, 3, 7][Int(seed % 4)],
       // Which of two inputs is at its end for a moment is up to the log: that is for the journal.
-      log: SimulatedLog(seed: plan.mergesSources || seed % 2 == 0 ? nil : seed))
+      log: log)
   }
 
   /// Runs all rounds and compares after each.

@@ -59,7 +59,7 @@ struct VerdictTests {
     try send(["add add"], to: driver)
     #expect(try driver.heldRecords().map(\.operatorName) == ["left, right"])
     try send(["put none"], to: driver)
-    #expect(try driver.heldRecords().map(\.operatorName) == ["right"])
+    #expect(try driver.heldRecords().map(\.operatorName) == ["left, right"])
     try send(["none put"], to: driver)
     #expect(try driver.rows("left") == ["k": "pa"])
     #expect(try driver.rows("right") == ["k": "pa"])

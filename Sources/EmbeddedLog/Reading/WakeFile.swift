@@ -49,7 +49,9 @@ final class WakeFile: @unchecked Sendable {
     defer { close(file) }
     // Never shorter, whoever does the same; and its page is there, so that no access can fail.
     guard posix_fallocate(file, 0, off_t(Self.size)) == 0 else {
-      throw LogError(.diskFull, "cannot make \(path); free space")
+      throw LogError(
+        .diskFull,
+        "making the wake file: No space left on device (\(directory)); free space, then repeat")
     }
     let mapped = unsafe mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
     guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {

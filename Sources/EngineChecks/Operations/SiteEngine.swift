@@ -32,7 +32,7 @@ package struct SiteEngine {
   }
 
   /// What this engine has commands for.
-  package static let abilities: Set<Ability> = [.skip, .release]
+  package static let abilities: Set<Ability> = [.outputs, .skip, .release]
   package enum Ability: Hashable, Sendable { case outputs, skip, release }
 
   // MARK: Commands
@@ -167,6 +167,7 @@ package struct SiteEngine {
     options.threads = plan.threads
     options.budget.records = plan.interval
     options.reader.batchRecordsMax = plan.batch
+    options.outputs = plan.outputs.flatMap { OutputChoice(rawValue: $0.rawValue) }
     if plan.takesSnapshots {
       options.snapshots = SnapshotPolicy(interval: .milliseconds(1), kept: 2)
     }

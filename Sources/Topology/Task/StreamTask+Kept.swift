@@ -25,7 +25,10 @@ extension StreamTask {
     }
     // One that waits for something else now has another number.
     let number = state.held.lastNumber > last ? state.held.lastNumber : entry.number
-    let waits = try kept.entry(number, in: state.held)?.record.operatorName
+    let now = try kept.entry(number, in: state.held)?.record
+    // The number of one that waits for its row now has come.
+    if entry.record.why == .missingNumber, now?.why == .missingRow { cascade.unlockAll() }
+    let waits = now?.operatorName
     cascade.note(stuck: number, for: waits ?? "")
   }
 

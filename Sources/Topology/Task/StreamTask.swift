@@ -271,8 +271,7 @@ package final class StreamTask {
 
   /// Whether records may wait for the number that has come.
   func mayFreeNumbers(_ result: UnitResult) -> Bool {
-    context.policies.sequenceGap == .hold && kept.hasHeld && result.fate != .held
-      && context.sequenceNumber != nil
+    context.policies.sequenceGap == .hold && kept.hasHeld
   }
 
   /// Adds what a unit ended as to the totals.
