@@ -14,8 +14,9 @@ extension OrderWorkload {
     var fates: [String] {
       switch self {
       case .cutJSON, .missingCustomer, .amountIsArray, .amountTooLarge, .sequenceIsText,
-        .noSuchTime, .missingType, .invalidUTF8, .nullValue:
+        .noSuchTime, .missingType, .invalidUTF8:
         ["deadLettered", "deadLettered{decode}"]
+      case .nullValue: ["deadLettered", "deadLettered{tombstone}"]
       case .nullKey: ["deadLettered", "deadLettered{nullKey}"]
       case .unknownVersion: ["deadLettered", "deadLettered{unknownVersion}"]
       case .unknownType: ["ignored", "ignored{unknownType}"]

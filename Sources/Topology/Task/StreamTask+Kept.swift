@@ -40,13 +40,14 @@ extension StreamTask {
     for number in try kept.waiting(order) where !cascade.isStuck(number) {
       guard let entry = try kept.entry(number, in: state.held), try hasRows(entry) else { continue }
       guard source?.policies.sequenceGap == .hold else { return entry }
-      guard let best = next?.record.sequenceNumber else {
-        next = next ?? entry
-        continue
-      }
-      if let number = entry.record.sequenceNumber, number < best { next = entry }
+      if next.map({ turn(entry) < turn($0) }) ?? true { next = entry }
     }
     return next
+  }
+
+  /// Under `hold` the lower number goes first, and what has none last.
+  private func turn(_ entry: KeptEntry) -> (Int64, Offset) {
+    (entry.record.sequenceNumber ?? .max, entry.record.record.offset)
   }
 
   /// Whether each row that a record waits for is there.
