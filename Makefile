@@ -8,14 +8,14 @@ packages:
 
 test: packages
 	swift format lint --strict -r Package.swift Sources Tests Benchmarks
-	swift build -c release --build-tests
-	timeout --foreground 20m swift test -c release --skip-build
+	swift build -c release --build-tests -Xswiftc -enable-testing
+	timeout --foreground 20m swift test -c release --skip-build -Xswiftc -enable-testing
 	scripts/example
 
 # The model, operations and crash checks with more seeds: `make soak SEEDS=1000`.
 soak: packages
-	swift build -c release --build-tests
-	SEEDS=$(SEEDS) swift test -c release --skip-build --filter "ModelTests|OperationsTests|CrashTests|OperationKillTests"
+	swift build -c release --build-tests -Xswiftc -enable-testing
+	SEEDS=$(SEEDS) swift test -c release --skip-build -Xswiftc -enable-testing --filter "ModelTests|OperationsTests|CrashTests|OperationKillTests"
 
 # Order events become views, through a SIGKILL; about a minute after the build.
 demo: packages
