@@ -154,6 +154,9 @@ final class RebuildJob {
     }
   }
 
+  /// Tasks that this job has had open.
+  private var opened: Set<TaskName> = []
+
   /// Brings the tasks to the cut by turns, a few open at once.
   private func fill(_ number: Int, to cut: GenerationCut) throws {
     for first in stride(from: 0, to: plan.tasks.count, by: Self.turn) {
@@ -167,7 +170,9 @@ final class RebuildJob {
       options.allowTruncated = plan.options.allowTruncated
       for task in plan.tasks[first..<min(first + Self.turn, plan.tasks.count)] {
         let part = try cut.part(task, of: number, from: plan.start, end: end)
-        if part.isReached { continue }
+        // A copy that stands there already may hold outputs that were sent long ago.
+        if part.isReached, opened.contains(task.name) { continue }
+        opened.insert(task.name)
         options.tasks?.insert(task.name)
         options.limitsByTask[task.name] = part.limits
         options.replay[task.name] = part.replay
