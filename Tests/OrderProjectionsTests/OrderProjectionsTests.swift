@@ -83,7 +83,6 @@ import TopologyTesting
       OrderRecord("p-1", nil, version: nil, "{\"orderId\":\"p-1\"}"),
       OrderRecord("p-1", "ORDER_CREATED", "{\"orderId\":\"p-1\""),
       OrderRecord("p-1", "ORDER_CREATED", "{\"orderId\":\"p-1\",\"occurredAt\":1767603600500}"),
-      OrderRecord("p-1", "ORDER_CREATED", nil),
     ],
     [ErrorPolicy.Action.deadLetter, .skip, .fail])
   func poison(record: OrderRecord, action: ErrorPolicy.Action) throws {
