@@ -54,7 +54,7 @@ package struct SnapshotBase: Hashable, Sendable {
 
   /// - Throws: ``StateStore/StoreError`` for a copy that a task of this identity cannot begin from.
   static func progress(of identity: TaskIdentity, _ path: String) throws -> TaskProgress {
-    let reader = try StateReader.open(path)
+    let reader = try SnapshotStore.reader(of: path)
     try identity.check(snapshot: reader)
     return try reader.read { TaskProgress(words: try $0.words()) }
   }

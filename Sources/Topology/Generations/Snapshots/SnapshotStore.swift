@@ -68,8 +68,18 @@ package struct SnapshotStore: Sendable {
   package func positions(_ number: Int) throws -> [TopicPartition: Offset] {
     try tasks(in: number).reduce(into: [:]) { positions, task in
       positions.merge(
-        try TaskProgress.read(path(number, task)).positions, uniquingKeysWith: max)
+        try Self.reader(of: path(number, task)).read { TaskProgress(words: try $0.words()) }
+          .positions, uniquingKeysWith: max)
     }
+  }
+
+  /// Opens a copy whose pages were looked at before: what LMDB would trip over is an error here.
+  ///
+  /// - Throws: ``StateStore/StoreError`` with `.corrupted` for a damaged copy.
+  static func reader(of path: String) throws(StoreError) -> StateReader {
+    let environment = try Environment.open(path, Environment.Options(create: false))
+    try environment.checkPages(CopyCancellation())
+    return try StateReader.open(path)
   }
 
   // MARK: Taking
