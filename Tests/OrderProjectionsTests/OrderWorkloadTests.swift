@@ -45,7 +45,8 @@ import Testing
   @Test func demoHoldsEveryDefect() {
     let (records, oracle) = records(.demo(events: 20_000))
     let fates = oracle.fates
-    #expect(fates["deadLettered{decode}"] == 27)
+    #expect(fates["deadLettered{decode}"] == 24)
+    #expect(fates["deadLettered{tombstone}"] == 3)
     #expect(fates["deadLettered{nullKey}"] == 3)
     #expect(fates["deadLettered{unknownVersion}"] == 3)
     #expect(fates["ignored{unknownType}"] == 3)

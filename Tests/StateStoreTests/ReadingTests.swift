@@ -322,8 +322,10 @@ import Testing
       groups += page.groups
       cursor = page.cursor
     } while cursor != nil
-    #expect(groups.filter { $0.group == [1] }.map(\.count).reduce(0, +) == 7)
-    #expect(groups.filter { $0.group == [1, 2] }.map(\.count).reduce(0, +) == 3)
-    #expect(groups.first?.first == 1)
+    // A group may go on on the next page.
+    let counts = Dictionary(groups.map { ($0.group, $0.count) }, uniquingKeysWith: +)
+    let firsts = Dictionary(groups.map { ($0.group, $0.first) }, uniquingKeysWith: min)
+    let found = counts.map { [firsts[$0] ?? 0, Int64($1)] }
+    #expect(found.sorted { $0[0] < $1[0] } == [[1, 7], [8, 3]])
   }
 }

@@ -154,6 +154,7 @@ package struct StateView {
 
 /// Entries that are kept together: of one key, above all.
 package struct EntryGroup: Hashable, Sendable {
+  /// What tells it from other groups: the hash that the tree of groups is ordered by.
   package let group: [UInt8]
   /// The number of its first entry.
   package let first: Int64

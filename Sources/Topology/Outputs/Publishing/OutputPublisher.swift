@@ -168,7 +168,7 @@ extension LogError {
   /// Whether trying again can be of no use.
   var isFinal: Bool {
     let final: Set<Code> = [
-      .fenced, .recordRejected, .invalid, .unsupported, .corrupt, .sequenceConflict,
+      .fenced, .recordRejected, .invalid, .unsupported, .corrupt, .sequenceConflict, .diskFull,
     ]
     return final.contains(code)
   }
