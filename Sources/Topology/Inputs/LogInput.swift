@@ -39,7 +39,8 @@ final class LogInput: InputPort {
 
   struct LastRecord: Hashable {
     let offset: Offset
-    let timestamp: Timestamp?
+    /// `Timestamp.unknown` where it has none; a record of that very time is taken for the same.
+    let timestamp: Timestamp
     let valueHash: UInt64
   }
 
@@ -88,13 +89,12 @@ final class LogInput: InputPort {
     (start, gap) = (words[startSlot], words[gapSlot])
     lastUnit = words[unitSlot] < 0 ? nil : words[unitSlot]
     let offset = words[slots.lastOffset]
-    let lastTime = words[slots.lastTime]
     last =
       offset < 0
       ? nil
       : LastRecord(
         offset: offset,
-        timestamp: lastTime == .min ? nil : Timestamp(milliseconds: lastTime),
+        timestamp: Timestamp(milliseconds: words[slots.lastTime]),
         valueHash: UInt64(bitPattern: words[slots.lastHash]))
     awaitsCheck = last != nil
     batches = []
@@ -109,7 +109,7 @@ final class LogInput: InputPort {
     words[unitSlot] = lastUnit ?? -1
     guard let last else { return }
     words[slots.lastOffset] = last.offset
-    words[slots.lastTime] = last.timestamp?.milliseconds ?? .min
+    words[slots.lastTime] = last.timestamp.milliseconds
     words[slots.lastHash] = Int64(bitPattern: last.valueHash)
   }
 
@@ -246,6 +246,11 @@ final class LogInput: InputPort {
   }
 
   func remember(_ record: LastRecord) { last = record }
+}
+
+extension Timestamp {
+  /// What a position has of a record without a timestamp.
+  static let unknown = Timestamp(milliseconds: .min)
 }
 
 extension RecordBatch {

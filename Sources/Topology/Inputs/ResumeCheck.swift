@@ -36,7 +36,7 @@ enum ResumeCheck {
     let bytes = batch.bytes
     var hash: UInt64 = 0
     if let value = first.value { hash = hash64(bytes.span.bytes.extracting(value)) }
-    guard hash == last.valueHash, first.timestamp == last.timestamp else {
+    guard hash == last.valueHash, first.timestamp ?? .unknown == last.timestamp else {
       throw diverged(
         input, "the record at offset \(last.offset) is not the one the state was built from")
     }

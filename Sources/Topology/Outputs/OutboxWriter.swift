@@ -53,9 +53,8 @@ final class OutboxWriter {
   ///
   /// - Throws: ``ProcessingFailure`` of the stage `produce` for a record the topic would refuse.
   func emit(_ sink: OutboxSink, key: [UInt8]?, value: [UInt8]?) throws {
-    let time = context.timestamp.milliseconds == .min ? nil : context.timestamp
     entry.removeAll(keepingCapacity: true)
-    OutboxRecord.begin(&entry, key: key, value: value, timestamp: time)
+    OutboxRecord.begin(&entry, key: key, value: value, timestamp: context.knownTime)
     let headersStart = entry.count
     appendID(Hash128.derived(from: context.idHash, by: sink.seed, ordinal: context.emitted))
     entry.append(contentsOf: sink.headers)

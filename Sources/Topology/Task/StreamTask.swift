@@ -257,7 +257,7 @@ package final class StreamTask {
     context.streamTime = timers.clock
     let entry = context.entry
     let last = LogInput.LastRecord(
-      offset: entry.offset, timestamp: entry.timestamp, valueHash: context.valueHash)
+      offset: entry.offset, timestamp: entry.timestamp ?? .unknown, valueHash: context.valueHash)
     let result = try run(origins[input.order])
     count(result)
     counters[.consumed] += 1

@@ -9,6 +9,7 @@ public final class RecordContext {
   /// What changes with each record.
   struct Fields {
     var timestamp = Timestamp.epoch
+    var hasTime = false
     var streamTime: Timestamp?
     var schemaVersion = 1
     var sequenceNumber: Int64?
@@ -32,10 +33,18 @@ public final class RecordContext {
   // `deinit`; the context belongs to its task's thread.
   private let fields: UnsafeMutablePointer<Fields>
 
+  /// ``timestamp``; `nil` of a record that has none.
+  var knownTime: Timestamp? {
+    unsafe fields.pointee.hasTime ? fields.pointee.timestamp : nil
+  }
+
   /// Event time: the envelope's where the source declares it, else the record's timestamp.
   public package(set) var timestamp: Timestamp {
     get { unsafe fields.pointee.timestamp }
-    set { unsafe fields.pointee.timestamp = newValue }
+    set {
+      unsafe fields.pointee.timestamp = newValue
+      unsafe fields.pointee.hasTime = true
+    }
   }
   /// The task's stream time: the highest time that any of its records was ordered by; `nil` before
   /// the first.
@@ -164,6 +173,7 @@ public final class RecordContext {
     var fresh = Fields()
     fresh.entry = entry
     fresh.timestamp = fresh.entry.timestamp ?? Timestamp(milliseconds: .min)
+    fresh.hasTime = fresh.entry.timestamp != nil
     fresh.streamTime = streamTime
     fresh.index = index
     fresh.valueHash = valueHash

@@ -87,8 +87,7 @@ extension StreamTask {
         if let known {
           try setEngineTime(known)
         } else if origin.isRecord {
-          let time = context.timestamp.milliseconds == .min ? nil : context.timestamp
-          let judged = origin.input.judge(time)
+          let judged = origin.input.judge(context.knownTime)
           advanceStreamTime(judged)
           try setEngineTime(judged)
         }
