@@ -175,7 +175,8 @@ let package = Package(
     .testTarget(
       name: "ProjectorCLITests",
       dependencies: [
-        "ChildProcesses", "projector", "KafkaLog", "MockCluster", "SmallDisk", "StreamCore",
+        "ChildProcesses", "projector", "KafkaLog", "MockCluster", "SmallDisk", "StateStore",
+        "StreamCore", "Topology",
       ],
       swiftSettings: strict),
   ],

@@ -17,7 +17,8 @@ public final class TopologyTestDriver {
   /// What the engine told its operator, oldest first.
   public var messages: [String] { notes.all }
 
-  private let directory: String
+  /// Of the state.
+  package let directory: String
   private let partitions: Int
   private let commitEvery: Int
   private var running: ManualEngine?
@@ -79,6 +80,19 @@ public final class TopologyTestDriver {
 
   /// Processes and commits all there is, and sends what the outboxes hold.
   public func run() throws { try engine.run(commitEvery: commitEvery) }
+
+  /// Processes all there is and ends time: windows close, timers fire, what comes later is late.
+  public func endTime() throws {
+    engine.endTime()
+    try run()
+  }
+
+  /// As ``endTime()`` with only so many units of it, all committed: what a stop in the middle leaves.
+  package func endTime(units: Int) throws {
+    engine.endTime()
+    try engine.process(units)
+    try engine.commit()
+  }
 
   /// Processes up to `records` records and commits nothing of them.
   public func process(_ records: Int) throws { try engine.process(records) }

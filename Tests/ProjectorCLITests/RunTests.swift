@@ -1,6 +1,8 @@
 import ChildProcesses
 import Foundation
+import StateStore
 import Testing
+import Topology
 
 /// `run` as a process: how it ends, and what it refuses.
 @Suite struct RunTests {
@@ -17,6 +19,23 @@ import Testing
     #expect(first.output.contains("held records 1, dead letters 2"))
     // Again: nothing is left to do, and nothing changes.
     #expect(try tool.runOrders().output == first.output)
+  }
+
+  @Test("--final ends time where the log ends, so it needs --until-end")
+  func final() throws {
+    let tool = try CommandLineTool()
+    try tool.produceOrders()
+    let arguments = ["run", OrderFixture.topology, "--log", tool.log, "--state", tool.state]
+    let refused = try tool.run(arguments + ["--final"])
+    #expect(refused.status == 64 && refused.output.isEmpty, "\(refused)")
+    for _ in 0..<2 {
+      // Once: it has ended then.
+      #expect(try tool.runOrders("--final").status == 0)
+      let state = "\(tool.state)/\(OrderFixture.topology)/000001/\(OrderFixture.topic)-0"
+      let journal = try StateReader.open(state).read { try $0.journal() }
+      let content = try journal.map { try JournalEntry($0).content }
+      #expect(content.filter(\.beginsUnit) == [.endOfTime])
+    }
   }
 
   @Test("SIGTERM and SIGINT end it after a commit, with status 0", arguments: [SIGTERM, SIGINT])

@@ -64,6 +64,10 @@ struct ModelCheck {
           try driver.retryDeadLetters()
           interpreter.retryDeadLetters()
           interpreter.run()
+        case .endTime:
+          try driver.endTime()
+          interpreter.run()
+          interpreter.endTime()
         }
         guard isComparable else { continue }
         guard interpreter.fatesAddUp else { return ["round \(number): the model's fates differ"] }

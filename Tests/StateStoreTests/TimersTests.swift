@@ -105,4 +105,35 @@ import Testing
       #expect(state.timers.count == committed.count)
     }
   }
+
+  @Test("timers that stay set are never due, survive, count, and go by cancelling alone")
+  func staying() throws {
+    func due(_ state: TaskState) throws -> Timer? {
+      try state.timers.next(upTo: Timestamp(milliseconds: .max))
+    }
+    do {
+      let state = try open()
+      try state.begin()
+      try state.timers.set(Self.timer(1, at: 10))
+      // One timer, whoever sets it again.
+      try state.timers.set(Self.timer(1, at: 10), staysSet: true)
+      try state.timers.set(Self.timer(2, at: 5), staysSet: true)
+      try state.timers.set(Self.timer(2, at: 5), staysSet: true)
+      state.commitUnit()
+      #expect(try due(state) == Self.timer(1, at: 10))
+      #expect(state.timers.count == 2)
+      try state.commit()
+    }
+    let state = try open()
+    try state.begin()
+    try state.timers.delete(Self.timer(1, at: 10), mayStay: true)
+    #expect(try due(state) == nil)
+    #expect(state.timers.count == 1)
+    try state.timers.delete(Self.timer(2, at: 5))
+    #expect(state.timers.count == 1)
+    try state.timers.delete(Self.timer(2, at: 5), mayStay: true)
+    #expect(state.timers.count == 0)
+    state.commitUnit()
+    try state.commit()
+  }
 }

@@ -74,6 +74,8 @@ public final class ModelInterpreter {
     for number in tasks.indices { tasks[number].retryDeadLetters() }
   }
 
+  public func endTime() { for number in tasks.indices { tasks[number].endTime() } }
+
   /// Whether each task's fates add up to what it consumed.
   public var fatesAddUp: Bool { tasks.allSatisfy(\.fatesAddUp) }
 

@@ -129,6 +129,12 @@ extension ModelTask {
 
   // MARK: Timers
 
+  /// What is set fires; no firing of a plan sets another.
+  mutating func endTime() {
+    fireTimers(upTo: .max)
+    state.time = max(state.time, Timestamp.latest.milliseconds)
+  }
+
   /// Each goes at its due time, or at the clock where that is later, and is a unit of its own.
   mutating func fireTimers(upTo limit: Int64) {
     while let timer = state.timers.min(), timer.time <= limit {

@@ -10,6 +10,8 @@ public struct ModelWorkload: Sendable {
     /// Runs, then dies without anything to lose.
     case restart
     case retryDeadLetters
+    /// Time ends: what is set fires.
+    case endTime
     /// Lets milliseconds of the wall clock pass.
     case advance(Int64)
   }
@@ -56,7 +58,8 @@ public struct ModelWorkload: Sendable {
     default: steps = [.run]
     }
     if rounds.count == 5 { steps = [.run, .restart, .retryDeadLetters, .restart] }
-    return Round(records: records, steps: withIdleTimes(steps))
+    steps = withIdleTimes(steps)
+    return Round(records: records, steps: rounds.count == 5 ? steps + [.endTime] : steps)
   }
 
   /// Some time passes before some of the steps, where a source is waited for; at the end all of it.

@@ -15,7 +15,8 @@ package struct Timer: Hashable, Sendable {
   }
 }
 
-/// The timers of a task in the order (time, operator, key), durable.
+/// The timers of a task in the order (time, operator, key), durable. Behind them lie those that stay
+/// set and are never due: firings at the end of time set them.
 ///
 /// What the interval set or deleted lies over the tree: a map for what holds, a heap for the
 /// earliest. The tree is read ahead a page at a time, past what the interval deleted, so that taking
@@ -58,8 +59,11 @@ package final class Timers: StoreParticipant {
   /// The number of timers, the interval's changes included.
   package var count: Int { Int(interval.words[countWord]) }
 
-  private static func encode(_ timer: Timer) -> [UInt8] {
-    var bytes: [UInt8] = []
+  /// Before a timer that stays set; above every key's tag.
+  private static let staysMark: UInt8 = 0xFF
+
+  private static func encode(_ timer: Timer, staysSet: Bool) -> [UInt8] {
+    var bytes: [UInt8] = staysSet ? [staysMark] : []
     KeyEncoding.append(timestamp: timer.time, to: &bytes)
     KeyEncoding.append(string: timer.name, to: &bytes)
     bytes.append(contentsOf: timer.key)
@@ -90,16 +94,25 @@ package final class Timers: StoreParticipant {
     if set { heap.push(timer) }
   }
 
-  /// Sets a timer; one that is set already stays.
-  package func set(_ timer: Timer) throws(StoreError) {
-    let bytes = Self.encode(timer)
-    if try !holds(bytes) { change(bytes, to: true) }
+  /// Sets a timer; one that is set already stays as it is.
+  ///
+  /// - Parameter staysSet: it is never due.
+  package func set(_ timer: Timer, staysSet: Bool = false) throws(StoreError) {
+    let bytes = Self.encode(timer, staysSet: false)
+    if try holds(bytes) { return }
+    if !staysSet { return change(bytes, to: true) }
+    let staying = Self.encode(timer, staysSet: true)
+    if try !holds(staying) { change(staying, to: true) }
   }
 
   /// Deletes a timer, if it is set.
-  package func delete(_ timer: Timer) throws(StoreError) {
-    let bytes = Self.encode(timer)
-    if try holds(bytes) { change(bytes, to: false) }
+  ///
+  /// - Parameter mayStay: there may be timers that stay set, which are looked for too.
+  package func delete(_ timer: Timer, mayStay: Bool = false) throws(StoreError) {
+    for staysSet in mayStay ? [false, true] : [false] {
+      let bytes = Self.encode(timer, staysSet: staysSet)
+      if try holds(bytes) { change(bytes, to: false) }
+    }
   }
 
   /// The earliest timer at or before `time`, which stays set until it is deleted.
@@ -113,7 +126,7 @@ package final class Timers: StoreParticipant {
         first = stored
       }
     }
-    guard let first else { return nil }
+    guard let first, first[0] != Self.staysMark else { return nil }
     let earliest = Int64(bitPattern: first.raw.bigEndian(UInt64.self, at: 1) ^ (1 << 63))
     return earliest <= time.milliseconds ? try Self.decode(first) : nil
   }

@@ -18,6 +18,8 @@ package struct RunOptions: Sendable {
   package var limitsByPartition: [TopicPartition: Offset] = [:]
   /// Where tasks that are named end instead; a partition of one that is not named gives it nothing.
   package var limitsByTask: [TaskName: [TopicPartition: Offset]] = [:]
+  /// Whether time ends in each task that has come to its limits.
+  package var endsTime = false
   /// Where fresh tasks begin; a partition not named begins at the log's start.
   package var start: [TopicPartition: Offset] = [:]
   /// Journals to follow instead of deciding; a task not named decides.

@@ -11,6 +11,8 @@ final class Supervisor {
   private let site: RebuildSite
   private let queue: CommandQueue
   private let stop: StopSignal
+  /// Whether time ends with the run.
+  private let endsTime: Bool
   private let requests: RequestQueue
   private let watch: DirectoryWatch
   private let keeper: SnapshotKeeper?
@@ -24,10 +26,15 @@ final class Supervisor {
   /// When it was told to stop, by the monotonic clock.
   private var stoppedAt: MonotonicTime?
 
-  /// - Parameter stop: told before ``SupervisorCommand/stop`` is posted.
+  /// - Parameters:
+  ///   - stop: told before ``SupervisorCommand/stop`` is posted.
+  ///   - endsTime: whether time ends in each task that has come to the log's end.
   /// - Throws: ``StateStore/StoreError``.
-  init(_ site: RebuildSite, _ queue: CommandQueue, _ stop: StopSignal) throws {
+  init(
+    _ site: RebuildSite, _ queue: CommandQueue, _ stop: StopSignal, endsTime: Bool = false
+  ) throws {
     self.site = site
+    self.endsTime = endsTime
     self.queue = queue
     self.stop = stop
     requests = RequestQueue(site.directory)
@@ -103,10 +110,11 @@ final class Supervisor {
   ///
   /// - Returns: `nil` where it was stopped meanwhile.
   private func open(_ limits: [TopicPartition: Offset]) throws -> GenerationRun? {
-    let (site, stop, queue) = (site, stop, queue)
+    let (site, stop, queue, endsTime) = (site, stop, queue, endsTime)
     let opened = try helping("its start") {
       var options = site.options
       options.limitsByPartition = limits
+      options.endsTime = endsTime
       let run = try GenerationRun.serving(site, options, stop)
       try run.start { queue.post(.runChanged) }
       return run

@@ -126,6 +126,7 @@ struct TaskOpener: Sendable {
     let addsInputs = beginsAtEnds || hasCommitted
     for input in task.inputs { try prepare(input, of: task, addsInputs) }
     task.inputsChanged()
+    task.endsTime = options.endsTime
     silence(task)
     // Where an added input began is known from now on, whatever becomes of this start.
     if addsInputs, task.inputs.contains(where: { !$0.isKnown }) {

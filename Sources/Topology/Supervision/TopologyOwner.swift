@@ -31,10 +31,14 @@ package final class TopologyOwner {
 
   /// Runs until ``stop()``, or with `untilEnd` until the end offsets read at start are reached.
   ///
+  /// - Parameter endsTime: whether time ends there: windows close, timers fire, and what comes later
+  ///   is late.
   /// - Throws: what stopped a task, with the state of its last commit. Its threads have ended by then,
   ///   or keep nothing of what they still do.
-  package func run(untilEnd: Bool) throws {
-    try Supervisor(site, queue, StopSignal(below: stopSignal)).run(untilEnd: untilEnd)
+  package func run(untilEnd: Bool, endsTime: Bool = false) throws {
+    precondition(untilEnd || !endsTime, "time ends where the log does")
+    try Supervisor(site, queue, StopSignal(below: stopSignal), endsTime: endsTime)
+      .run(untilEnd: untilEnd)
   }
 
   /// Ends ``run(untilEnd:)`` after a commit, and ``rewind(_:)``; callable from any thread.

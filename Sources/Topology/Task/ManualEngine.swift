@@ -38,6 +38,9 @@ package final class ManualEngine {
     }
   }
 
+  /// Time ends in each task once its inputs are at their ends: ``run(commitEvery:)`` comes to it.
+  package func endTime() { for task in run.tasks { task.endsTime = true } }
+
   /// Processes records without committing them.
   package func process(_ records: Int) throws {
     while try fetch(atMost: .milliseconds(1)) {}

@@ -41,6 +41,8 @@ package final class StreamTask {
   private var duplicatesNoted = 0
   /// Further tries of the running unit, which count whatever becomes of it.
   var retried: Int64 = 0
+  /// Time ends once all its inputs are at their limits, or at their ends where they have none.
+  package var endsTime = false
   /// Operators whose timers were dropped, each of which is named once.
   var droppedTimers: Set<String> = []
   /// Keys whose kept records are to be gone through before the next record.
@@ -202,11 +204,14 @@ package final class StreamTask {
     let step = try nextStep()
     waiting = step
     switch step {
+    case .rest where endsTime && !timers.hasEnded && inputs.allSatisfy(\.hasReachedLimit):
+      try endTime()
     case .wait, .rest: return false
     case .fire(let due, _): try fire(step, due: due)
     case .take(let input, _):
       try begin(step)
       try take(from: inputs[input])
+    case .decided(.endOfTime): try endTime()
     case .decided(let content): throw Self.unknown(content)
     }
     return true
@@ -217,7 +222,7 @@ package final class StreamTask {
     if inputs.count == 1, timers.earliest == nil, journal.replay == nil, inputs[0].hasRecord {
       return .take(input: 0, .none)
     }
-    return try order.next(due: timers.earliest, streamTime: timers.clock)
+    return try order.next(due: timers.earliest, streamTime: timers.horizon)
   }
 
   /// Begins a unit that is not brought by another.
@@ -340,7 +345,7 @@ package final class StreamTask {
   private var outputInterval: OutputInterval {
     get throws {
       OutputInterval(
-        end: standing, isDue: try cascade.first != nil || timers.due(upTo: timers.clock) != nil,
+        end: standing, isDue: try cascade.first != nil || timers.due(upTo: timers.horizon) != nil,
         journalLast: state.journal.lastNumber)
     }
   }

@@ -10,7 +10,8 @@ struct Run: Verb {
     abstract: "Runs topologies: keeps their views up to date until stopped.",
     discussion: """
       SIGTERM and SIGINT end it after a commit, with status 0. With --until-end it ends when all \
-      that the log held at the start is processed and committed.
+      that the log held at the start is processed and committed; with --final too, time ends there: \
+      windows close, timers fire, and what comes later is late.
       """)
 
   @Argument(help: "Registered topologies.") var topologies: [String]
@@ -18,6 +19,10 @@ struct Run: Verb {
   var partition: String?
   @Option(help: "Threads that drive tasks.") var threads: String?
   @Flag(help: "Stop at the end offsets read at the start.") var untilEnd = false
+  @Flag(
+    name: .customLong("final"),
+    help: "With --until-end: then time ends, so that windows close and timers fire.")
+  var endsTime = false
   @Option(
     help: ArgumentHelp("Anonymous memory that the process aims at.", valueName: "size"))
   var memory: String?
@@ -49,6 +54,9 @@ struct Run: Verb {
     let graphs = try topologies.map { try session.topology($0) }
     guard Set(topologies).count == topologies.count else {
       throw Failure.usage("a topology is named twice", todo: "name each once")
+    }
+    guard untilEnd || !endsTime else {
+      throw Failure.usage("--final ends time where the log ends", todo: "add --until-end")
     }
     let root = try session.settings.require("state")
     var options = try session.runOptions(sharing: graphs.count)
@@ -89,7 +97,9 @@ struct Run: Verb {
         report: { [logger] in logger.warning("\($0)") })
     }
     for topology in graphs { logger.info("running topology '\(topology.name)' on \(root)") }
-    let outcome = Self.drive(owners, untilEnd: untilEnd, signals) { name, failure in
+    let outcome = Self.drive(
+      owners, untilEnd: untilEnd, endsTime: endsTime, signals
+    ) { name, failure in
       // The others go on: topologies of one process are isolated from each other.
       if graphs.count > 1 { logger.error("topology '\(name)' stopped: \(failure)") }
     }
@@ -108,7 +118,7 @@ struct Run: Verb {
   ///
   /// - Returns: the first failure.
   private static func drive(
-    _ owners: [TopologyOwner], untilEnd: Bool, _ signals: TerminationSignals,
+    _ owners: [TopologyOwner], untilEnd: Bool, endsTime: Bool, _ signals: TerminationSignals,
     onFailure: @escaping @Sendable (String, Failure) -> Void
   ) -> Failure? {
     let outcome = Outcome()
@@ -118,7 +128,7 @@ struct Run: Verb {
       let queue = DispatchQueue(label: "projector.\(owner.topology.name)")
       queue.async(group: group) {
         do {
-          try owned.owner.run(untilEnd: untilEnd)
+          try owned.owner.run(untilEnd: untilEnd, endsTime: endsTime)
         } catch {
           let failure = Failure(error)
           outcome.note(failure)

@@ -10,6 +10,14 @@ extension StreamTask {
     _ = try fire(timer, resolving: nil)
   }
 
+  /// Lets time end, as a unit of its own: what is set fires after it, each at its time, and the clock
+  /// is then at the end, so that what comes later is late.
+  func endTime() throws {
+    try begin(.decided(.endOfTime))
+    try timers.end()
+    try endUnit()
+  }
+
   /// The first timer that is due. One whose operator the topology has no more, which needs no
   /// rebuild where that kept no rows, is dropped.
   private func firstDue(upTo due: Timestamp) throws -> Timer? {
@@ -23,6 +31,7 @@ extension StreamTask {
           "task \(name) has timers of '\(timer.name)', which the topology does not have any more: "
             + "they are dropped and counted as timersDropped")
       }
+      try timers.finishEnd()
       // No later unit takes it back.
       interval.keepBetweenUnits()
     }
@@ -92,6 +101,7 @@ extension StreamTask {
 
   private func finish() throws {
     counters[.firings] += 1
+    try timers.finishEnd()
     try endUnit()
     if !context.createdRows.isEmpty, let key = context.waitingKey { cascade.add(Array(key)) }
   }

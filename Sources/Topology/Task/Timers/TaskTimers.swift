@@ -8,6 +8,9 @@ final class TaskTimers {
   /// Operators in the order of `describe`: of timers due at one time the first of them goes first.
   private let order: [String]
   private let clockWords: TaskClockWords
+  /// 1 once time has come to its end: what was set before fires, and then the clock is there.
+  private let endWord: Int
+  private let words: Words
   /// No timer is due before it; `nil` where there is none.
   @exclusivity(unchecked) private(set) var earliest: Timestamp?
   /// The time that a firing goes at: it may set timers for later times alone.
@@ -17,6 +20,8 @@ final class TaskTimers {
     self.timers = timers
     self.order = order
     clockWords = TaskClockWords(words)
+    endWord = words.register("clock.end")
+    self.words = words
   }
 
   func add(_ target: any TimerOperator, named name: String) { operators[name] = target }
@@ -27,6 +32,25 @@ final class TaskTimers {
 
   /// The task's stream time; `nil` before its first record.
   var clock: Timestamp? { clockWords.clock.time }
+
+  /// What is due at or before it goes before anything else: the clock, or all that there is while
+  /// time comes to its end.
+  var horizon: Timestamp? { hasEnded ? Timestamp(milliseconds: .max) : clock }
+
+  /// Time has come to its end: what is set fires, what comes later is late.
+  var hasEnded: Bool { words[endWord] != 0 }
+
+  /// Lets time end, as a unit's effect.
+  func end() throws {
+    words[endWord] = 1
+    try finishEnd()
+  }
+
+  /// Brings the clock to the end of time, once nothing is left to fire on the way.
+  func finishEnd() throws {
+    guard hasEnded, try due(upTo: horizon) == nil else { return }
+    advance(to: OrderTime(.latest))
+  }
 
   /// Moves the clock forward, never back; what a unit did is taken back with it.
   func advance(to time: OrderTime) {
@@ -43,6 +67,8 @@ final class TaskTimers {
     earliest = try timers.next(upTo: Timestamp(milliseconds: .max))?.time
   }
 
+  /// Once time has ended, what a firing sets stays set and is never due.
+  ///
   /// - Throws: ``ProcessingFailure`` where a firing sets one that is not later than itself.
   func set(_ operatorName: String, key: [UInt8], at time: Timestamp) throws {
     if let firingTime, time <= firingTime {
@@ -51,12 +77,15 @@ final class TaskTimers {
         "a timer that fires at \(firingTime) sets one at \(time); only later ones can be set",
         operatorName: operatorName)
     }
-    try timers.set(Timer(time: time, operator: operatorName, key: key))
+    let staysSet = hasEnded && firingTime != nil
+    try timers.set(Timer(time: time, operator: operatorName, key: key), staysSet: staysSet)
+    if staysSet { return }
     if earliest.map({ time < $0 }) ?? true { earliest = time }
   }
 
   func cancel(_ operatorName: String, key: [UInt8], at time: Timestamp) throws {
-    try timers.delete(Timer(time: time, operator: operatorName, key: key))
+    try timers.delete(
+      Timer(time: time, operator: operatorName, key: key), mayStay: hasEnded)
   }
 
   /// The first timer due at or before a time, which stays in the store.
@@ -80,7 +109,8 @@ final class TaskTimers {
     guard let target = operators[timer.name] else {
       preconditionFailure("timers without an operator are dropped when they are due")
     }
-    firingTime = time
+    // The clock is then later than all that it can set.
+    firingTime = hasEnded ? timer.time : time
     defer { firingTime = nil }
     try target.fire(key: timer.key, time: timer.time)
   }
