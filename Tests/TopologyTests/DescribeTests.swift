@@ -178,7 +178,7 @@ struct DescribeTests {
       "indexes":["byCount (count desc)"],"published":true},
       {"name":"rows","key":"string","row":"string","layout":"rowNumbers","indexes":[],
       "published":false}],"outputTopics":["Paid_Orders","orders-dead"],
-      "deadLetterTopic":"orders-dead"}
+      "deadLetterTopic":"orders-dead","idleAdvance":null}
       """
     #expect(
       try topology().json() == expected.split(separator: "\n").joined())

@@ -15,22 +15,30 @@ public final class StreamsBuilder {
   private(set) var declarations: [any StoreDeclaration] = []
   private(set) var sources: [SourceDescription] = []
   let deadLetterTopic: String?
+  let idleAdvance: Duration?
   let location: String
 
   /// - Parameters:
   ///   - name: of the topology, in kebab-case; state directory and consumer group bear it.
   ///   - group: the consumer group, where it is not the name.
   ///   - deadLetterTopic: publishes dead letters there besides keeping them in the state.
+  ///   - idleAdvance: after how long without records, known to be none in the log, a task's stream
+  ///     time goes on by the time that passes, so that timers fire and windows close on silent
+  ///     partitions; without it time moves by records alone. What it decides is journaled.
   public init(
     _ name: String, group: String? = nil, deadLetterTopic: String? = nil,
-    file: StaticString = #fileID, line: UInt = #line
+    idleAdvance: Duration? = nil, file: StaticString = #fileID, line: UInt = #line
   ) {
     self.name = name
     self.group = group ?? name
     self.deadLetterTopic = deadLetterTopic
+    self.idleAdvance = idleAdvance
     location = "\(file):\(line)"
     checkName(name, of: "a topology", at: location)
     if let deadLetterTopic { checkTopic(deadLetterTopic, at: location) }
+    if let idleAdvance, idleAdvance < .zero {
+      report("'\(name)' goes on idly after less than no time; correct it", at: location)
+    }
   }
 
   /// The graph, if nothing is wrong with it.
@@ -43,7 +51,7 @@ public final class StreamsBuilder {
     return Topology(
       name: name, group: group, operators: operators, subTopologies: subTopologies,
       stores: declarations.map(\.spec), sources: sources, deadLetterTopic: deadLetterTopic,
-      declarations: declarations, assemblies: assemblies)
+      idleAdvance: idleAdvance, declarations: declarations, assemblies: assemblies)
   }
 
   // MARK: Declaring

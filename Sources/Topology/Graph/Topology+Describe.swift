@@ -32,6 +32,7 @@ extension Topology {
     if !outputTopics.isEmpty {
       lines.append("  Producer: acks=all, enable.idempotence=true, ids deterministic")
     }
+    if let idleAdvance { lines.append("  Idle advance: after \(idleAdvance.text)") }
     if let deadLetterTopic { lines.append("  Dead letters: \(deadLetterTopic)") }
     return lines.joined(separator: "\n") + "\n"
   }

@@ -21,6 +21,7 @@ extension Topology {
       ("topology", text(name)), ("group", text(group)), ("subTopologies", array(groups)),
       ("stores", array(views)), ("outputTopics", texts(outputTopics)),
       ("deadLetterTopic", deadLetterTopic.map(text) ?? "null"),
+      ("idleAdvance", idleAdvance.map { text($0.text) } ?? "null"),
     ])
   }
 

@@ -18,6 +18,8 @@ public struct Topology: Sendable {
   public let sources: [SourceDescription]
   /// Where dead letters are published besides their store; `nil` keeps them in the store alone.
   public let deadLetterTopic: String?
+  /// After how long without records stream time goes on by the time that passes; `nil` for never.
+  public let idleAdvance: Duration?
   let declarations: [any StoreDeclaration]
   /// By the numbers of ``operators``.
   let assemblies: [Assemble]

@@ -222,6 +222,13 @@ final class LogInput: InputPort {
     noteEnd()
   }
 
+  /// The log was asked for its end by itself, after the last fetch; what a fetch said since counts.
+  func noteEnd(_ end: Offset) {
+    guard let known = endOffset else { return }
+    endOffset = max(known, end)
+    noteEnd()
+  }
+
   /// Moves past the record at the cursor.
   func advance() {
     idleSince = nil

@@ -71,46 +71,6 @@ package enum JudgedTime: Hashable, Sendable {
   }
 }
 
-/// Moves the stream time of a task on while nothing comes, where its topology declares it.
-///
-/// It goes on by the time that passed on the monotonic clock, never to the wall clock's time, and
-/// only while all inputs are known to be at their ends.
-package struct IdleAdvance {
-  private let after: Duration
-  private var since: MonotonicTime?
-
-  /// - Parameter after: how long nothing comes before time moves.
-  package init(after: Duration) { self.after = after }
-
-  /// Until when nothing is due by it; `nil` where it never is.
-  ///
-  /// - Parameters:
-  ///   - isAtEnd: all inputs are at their ends, as an answer says that was asked for after the last
-  ///     fetch. While it is false no time counts.
-  ///   - due: what is due first.
-  /// - Returns: the stream time to go on to, which makes something due; `nil` where none is yet.
-  package mutating func next(
-    isAtEnd: Bool, streamTime: Timestamp?, due: Timestamp?, now: MonotonicTime
-  ) -> Timestamp? {
-    guard isAtEnd, let streamTime else {
-      since = nil
-      return nil
-    }
-    let start = since ?? now
-    since = start
-    let waited = now - start
-    guard waited >= after, let due, due <= streamTime + waited else { return nil }
-    since = now
-    return min(streamTime + waited, .latest)
-  }
-
-  /// When to ask again, of a task for which nothing comes.
-  package func deadline(streamTime: Timestamp?, due: Timestamp?) -> MonotonicTime? {
-    guard let since, let streamTime, let due else { return nil }
-    return since + max(after, due - streamTime)
-  }
-}
-
 /// Where a task's clock lies between commits.
 package struct TaskClockWords {
   private let words: Words

@@ -34,6 +34,7 @@ package final class GenerationRun {
   private var threads: [EngineThread] = []
   let outputs: RunOutputs
   private var groups: GroupProgress?
+  private var ends: EndsWatch?
 
   package convenience init(
     _ topology: Topology, generation: Int, log: any RecordLog, directory: StateDirectory,
@@ -154,8 +155,11 @@ package final class GenerationRun {
     ProcessMemory.keepFreed()
     let inputs = tasks.reduce(0) { $0 + $1.inputs.count }
     let buffers = FetchBuffers(bytesMax: options.bufferBytes(inputs: inputs))
+    let ends = topology.idleAdvance.map { _ in EndsWatch(log, clock: clock) }
+    self.ends = ends
     let fetch = FetchLoop(
-      reader: try log.makeReader(options.reader(inputs: inputs)), buffers: buffers, report: report)
+      reader: try log.makeReader(options.reader(inputs: inputs)), buffers: buffers, report: report,
+      whenTroubled: { ends?.noteTrouble() })
     let count = max(1, min(options.threads, tasks.count))
     var budget = options.budget
     budget.shares *= count
@@ -173,7 +177,7 @@ package final class GenerationRun {
     loops = parts.map { mine in
       let loop = TaskLoop(
         mine.map { ($0, outputs[$0.name]) }, buffers: buffers, fetch: fetch, budget: budget,
-        clock: clock,
+        clock: clock, ends: ends,
         onCommit: { task in
           try groups?.check()
           groups?.note(task.positions, of: task.state)
@@ -187,6 +191,7 @@ package final class GenerationRun {
       parts.map { $0.map(\.name) }, onServed: { wakes[$0].signal() }, onFailure: { looks[$0]() })
     stop.onStop(outputs.stopper)
     groups?.start()
+    ends?.start()
     for loop in loops {
       let wake = loop.wake
       stop.onStop { wake.signal() }
@@ -287,6 +292,8 @@ package final class GenerationRun {
     }
     groups?.end(atMost: failure == nil ? left : .zero)
     groups = nil
+    ends?.end(atMost: left)
+    ends = nil
     state = failure == nil ? .closed : .failed
     if let failure { throw failure }
   }

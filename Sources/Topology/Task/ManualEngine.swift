@@ -5,12 +5,16 @@ package import StreamCore
 package final class ManualEngine {
   private let run: GenerationRun
   private let reader: any RecordReader
+  private let log: any RecordLog
+  private let clock: any WallClock
 
   /// Opens the serving generation of a directory, or the first one.
   package init(
     _ topology: Topology, log: any RecordLog, directory: StateDirectory, options: RunOptions,
     clock: any WallClock, report: @escaping @Sendable (String) -> Void
   ) throws {
+    self.log = log
+    self.clock = clock
     run = GenerationRun(
       topology, generation: try directory.current() ?? 1, log: log, directory: directory,
       options: options, clock: clock, report: report)
@@ -29,13 +33,28 @@ package final class ManualEngine {
       // A log may give nothing for once though there is more.
       if !isRunning { isRunning = try fetch(atMost: .milliseconds(1)) }
       for task in run.tasks {
-        while try task.process(limit: min(commitEvery, 1_000)) > 0 {
+        while try process(task, limit: min(commitEvery, 1_000)) > 0 {
           isRunning = true
           if task.intervalRecords >= commitEvery { try commit(task) }
         }
         try commit(task)
       }
     }
+  }
+
+  /// Asks the log for the ends of a task for which nothing comes, as a loop does.
+  private func process(_ task: StreamTask, limit: Int) throws -> Int {
+    let done = try task.process(limit: limit)
+    guard done == 0, task.wantsEnds else { return done }
+    let asked = clock.monotonicNow()
+    var ends: [TopicPartition: Offset]?
+    do {
+      ends = try log.offsets(of: task.inputs.map(\.topicPartition)).mapValues(\.upperBound)
+    } catch {
+      guard !error.isFinal else { throw error }
+    }
+    task.noteEnds(EndsAnswer(ends, asked: asked, answered: clock.monotonicNow()))
+    return try task.process(limit: limit)
   }
 
   /// Time ends in each task once its inputs are at their ends: ``run(commitEvery:)`` comes to it.

@@ -29,6 +29,11 @@ package final class StreamTask {
   let seenIDs: [SeenIDs]
   let log: @Sendable (String) -> Void
   let retryWait: (Duration) -> Bool
+  private let clock: any MonotonicClock
+  /// How stream time goes on while nothing comes; `nil` where it stands still.
+  private var idle: IdleAdvance?
+  /// When records came last.
+  private var lastOffered: MonotonicTime?
   private var order: UnitOrder
   /// What the running unit began by; `nil` for one that another brought with it.
   private var running: UnitOrder.Step?
@@ -66,6 +71,8 @@ package final class StreamTask {
     self.state = state
     self.log = log
     self.retryWait = retryWait
+    self.clock = clock
+    idle = topology.idleAdvance.map { IdleAdvance(after: $0) }
     context = RecordContext(counters: counters, log: log)
     outbox = OutboxWriter(
       outbox: state.outbox, context: context, topology: topology.name,
@@ -127,6 +134,34 @@ package final class StreamTask {
     input.offer(try ResumeCheck.verified(batch, for: input, counters: counters))
     order.refresh(input.order)
     if input.position != before { interval.touch() }
+    if idle != nil, batch.count > 0 {
+      idle?.reset()
+      lastOffered = clock.monotonicNow()
+    }
+  }
+
+  /// Whether it goes by what the log says of its inputs' ends, by ``noteEnds(_:)``: nothing comes, and
+  /// its stream time may go on to what is due.
+  package var wantsEnds: Bool {
+    idle != nil && waiting == .rest && journal.replay == nil && timers.earliest != nil
+      && timers.clock != nil && !timers.hasEnded && inputs.allSatisfy { $0.limit == nil }
+  }
+
+  /// The log has answered where its inputs end.
+  package func noteEnds(_ answer: EndsAnswer) {
+    // Records that came since may be what it does not know of.
+    if let lastOffered, answer.asked < lastOffered { return }
+    var isKnown = true
+    for input in inputs {
+      guard let end = answer.ends?[input.topicPartition] else {
+        isKnown = false
+        continue
+      }
+      input.noteEnd(end)
+      order.refresh(input.order)
+    }
+    idle?.note(
+      isAtEnd: isKnown && isCaughtUp, asked: answer.asked, answered: answer.answered)
   }
 
   /// Where its inputs begin and end was set.
@@ -206,15 +241,38 @@ package final class StreamTask {
     switch step {
     case .rest where endsTime && !timers.hasEnded && inputs.allSatisfy(\.hasReachedLimit):
       try endTime()
-    case .wait, .rest: return false
+    case .rest: return try advanceIdly()
+    case .wait: return false
     case .fire(let due, _): try fire(step, due: due)
     case .take(let input, _):
       try begin(step)
       try take(from: inputs[input])
     case .decided(.endOfTime): try endTime()
+    case .decided(.idleAdvance(let time)): try advance(idlyTo: time)
     case .decided(let content): throw Self.unknown(content)
     }
     return true
+  }
+
+  /// Moves the clock on by the time for which nothing came, if that makes something due.
+  private func advanceIdly() throws -> Bool {
+    guard idle != nil else { return false }
+    guard wantsEnds else {
+      idle?.reset()
+      return false
+    }
+    guard let time = idle?.reach(from: timers.clock), try timers.due(upTo: time) != nil else {
+      return false
+    }
+    idle?.take()
+    try advance(idlyTo: time)
+    return true
+  }
+
+  private func advance(idlyTo time: Timestamp) throws {
+    try begin(.decided(.idleAdvance(to: time)))
+    timers.advance(to: OrderTime(time))
+    try endUnit()
   }
 
   private func nextStep() throws -> UnitOrder.Step {

@@ -58,33 +58,6 @@ struct ClockTests {
     #expect(JudgedTime(.latest, logTime: nil, maxAhead: .zero) == .time(.latest))
   }
 
-  @Test("an idle advance goes on by the time waited at the ends, once it makes something due")
-  func idleAdvance() {
-    var idle = IdleAdvance(after: .milliseconds(10))
-    func next(_ now: Int64, isAtEnd: Bool = true, time: Int64? = 1_000, due: Int64?) -> Int64? {
-      idle.next(
-        isAtEnd: isAtEnd, streamTime: time.map(Self.time), due: due.map(Self.time),
-        now: MonotonicTime(nanoseconds: now * 1_000_000)
-      )?.milliseconds
-    }
-    #expect(next(0, due: 1_020) == nil)
-    // An outage of the log: nobody knows whether more comes, and no time counts.
-    #expect(next(15, isAtEnd: false, due: 1_020) == nil)
-    #expect(next(30, due: 1_020) == nil)
-    #expect(next(49, due: 1_020) == nil)
-    #expect(next(50, due: 1_020) == 1_020)
-    #expect(next(70, time: 1_020, due: nil) == nil)
-    #expect(next(75, time: 1_020, due: 1_040) == 1_045)
-    #expect(next(90, time: nil, due: 1_040) == nil)
-    // What is due at once waits for the declared time, too.
-    var other = IdleAdvance(after: .milliseconds(10))
-    let first = other.next(
-      isAtEnd: true, streamTime: .epoch, due: .epoch, now: MonotonicTime(nanoseconds: 0))
-    #expect(first == nil)
-    #expect(
-      other.deadline(streamTime: .epoch, due: .epoch) == MonotonicTime(nanoseconds: 10_000_000))
-  }
-
   @Test("monotonic time saturates")
   func saturation() {
     #expect(MonotonicTime(nanoseconds: 5) + .seconds(Int64.max) == MonotonicTime(nanoseconds: .max))

@@ -10,14 +10,18 @@ package final class FetchLoop: Sendable {
   }
   private let buffers: FetchBuffers
   private let report: @Sendable (String) -> Void
+  /// Called while the log cannot be read.
+  private let whenTroubled: @Sendable () -> Void
   private let contents = Mutex(Contents())
   // Used by the fetching thread alone, but for `wake()`, which the protocol allows to any thread.
   private nonisolated(unsafe) let reader: any RecordReader
 
   package init(
     reader: any RecordReader, buffers: FetchBuffers,
-    report: @escaping @Sendable (String) -> Void = { _ in }
+    report: @escaping @Sendable (String) -> Void = { _ in },
+    whenTroubled: @escaping @Sendable () -> Void = {}
   ) {
+    self.whenTroubled = whenTroubled
     self.reader = reader
     self.buffers = buffers
     self.report = report
@@ -41,6 +45,7 @@ package final class FetchLoop: Sendable {
         reader.resume(topicPartition)
       }
       let trouble = reader.trouble
+      if trouble != nil { whenTroubled() }
       guard isTroubled != (trouble != nil) else { continue }
       isTroubled.toggle()
       report(trouble.map { "reading waits: \($0)" } ?? "reading goes on: the log is back")

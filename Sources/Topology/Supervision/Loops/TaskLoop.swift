@@ -24,6 +24,8 @@ package final class TaskLoop {
     /// Records processed in one call: so many that another call is soon.
     var stride = 8
     var isAtLimits = false
+    /// It has asked where its inputs end.
+    var hasAsked = false
     /// It is in the loop's list of this name.
     var isReady = false
     var isBehind = false
@@ -38,6 +40,9 @@ package final class TaskLoop {
   private let fetch: FetchLoop
   private let budget: IntervalBudget
   private let clock: any WallClock
+  /// Whom tasks ask where the log ends; `nil` where no topology's time goes on idly.
+  private let ends: EndsWatch?
+  private let answers = Monitor<[(task: Int, answer: EndsAnswer)]>([])
   private let onCommit: (StreamTask) throws -> Void
   let wake = WakeUp()
   private let arrived: ReadyQueue
@@ -63,9 +68,11 @@ package final class TaskLoop {
   /// - Parameter onCommit: called after each commit, with the task's interval closed.
   package init(
     _ tasks: [(StreamTask, TaskOutputs?)], buffers: FetchBuffers, fetch: FetchLoop,
-    budget: IntervalBudget, clock: any WallClock, onCommit: @escaping (StreamTask) throws -> Void
+    budget: IntervalBudget, clock: any WallClock, ends: EndsWatch? = nil,
+    onCommit: @escaping (StreamTask) throws -> Void
   ) {
     self.fetch = fetch
+    self.ends = ends
     self.budget = budget
     self.clock = clock
     self.onCommit = onCommit
@@ -112,6 +119,10 @@ package final class TaskLoop {
       driven[task].work.append(work)
       working.insert(task)
     }
+    for (task, answer) in takeAnswers() {
+      driven[task].hasAsked = false
+      driven[task].task.noteEnds(answer)
+    }
     try commitAged(clock.monotonicNow())
     for task in waiting
     where driven[task].task.waitsUntil.map({ $0 <= clock.monotonicNow() }) ?? true {
@@ -141,6 +152,25 @@ package final class TaskLoop {
       if try guarding(next, { try turn(of: next) }) { progressed = true }
     }
     return progressed
+  }
+
+  private func takeAnswers() -> [(task: Int, answer: EndsAnswer)] {
+    guard ends != nil else { return [] }
+    return answers.withLock { answers in
+      defer { answers = [] }
+      return answers
+    }
+  }
+
+  /// Asks where the inputs of a task end for which nothing comes.
+  private func askEnds(of index: Int) {
+    let task = driven[index].task
+    guard let ends, !driven[index].hasAsked, task.wantsEnds else { return }
+    driven[index].hasAsked = true
+    ends.ask(task.inputs.map(\.topicPartition)) { [answers, arrived] answer in
+      answers.withLock { $0.append((index, answer)) }
+      arrived.add(index)
+    }
   }
 
   private func makeReady(_ index: Int) {
@@ -245,6 +275,7 @@ package final class TaskLoop {
     // next batch waiting.
     if took || processed > 0 { makeReady(index) }
     if task.waitsUntil != nil { waiting.insert(index) } else { waiting.remove(index) }
+    askEnds(of: index)
     noteLimits(index)
     try relieve()
     return took || processed > 0
