@@ -45,6 +45,7 @@ import Testing
         unit[input].lastHash = generator.next()
         unit[input].lastTimestamp &+= 1
         unit[input].gap = -4
+        unit[input].lastUnit += 1
         positions[slots[input]] = unit[input]
       }
       if Bool.random(using: &generator) {

@@ -108,7 +108,7 @@ import Testing
 
   @Test(
     "another format is refused, by the writer and by readers, with what to do",
-    arguments: [("1", StoreError.Code.older), ("3", .newer)])
+    arguments: [("2", StoreError.Code.older), ("4", .newer)])
   func format(stored: String, code: StoreError.Code) throws {
     try fill()
     do {
@@ -121,7 +121,7 @@ import Testing
     let error = refusal { _ = try TaskState.open(directory: directory.path, identity: identity()) }
     #expect(error?.code == code)
     #expect(
-      error?.message.hasPrefix("the state has format \(stored), this program reads 2: ") == true)
+      error?.message.hasPrefix("the state has format \(stored), this program reads 3: ") == true)
     #expect(refusal { _ = try StateReader.open(directory.path) }?.code == code)
   }
 

@@ -242,9 +242,10 @@ package struct SiteEngine {
     try reader.read { view in
       var task = TaskContents(name: name)
       let words = try view.words()
-      for (word, value) in words {
-        if let place = Self.place(word, "position/") { task.positions[place] = value }
-        if let place = Self.place(word, "start/") { task.starts[place] = value }
+      for (name, input) in try view.positions() {
+        guard let place = TopicPosition(parsing: "\(name)@0")?.topicPartition else { continue }
+        task.positions[place] = input.position
+        task.starts[place] = input.start
       }
       for counter in Counter.allCases {
         task.counters[counter.name] = words["count/\(counter)"] ?? 0
@@ -265,11 +266,6 @@ package struct SiteEngine {
       task.held = try kept(view, "held", name)
       return task
     }
-  }
-
-  private static func place(_ word: String, _ prefix: String) -> TopicPartition? {
-    guard word.hasPrefix(prefix) else { return nil }
-    return TopicPosition(parsing: "\(word.dropFirst(prefix.count))@0")?.topicPartition
   }
 
   private func kept(_ view: StateView, _ table: String, _ task: String) throws -> [SiteKept] {

@@ -15,9 +15,8 @@ struct EventLookup {
 
   /// The hashes under which a task may know the event.
   private func hashes(_ view: StateView) throws -> [(scope: String, hash: Hash128)] {
-    let prefix = "position/"
-    let topics = try view.words().keys.filter { $0.hasPrefix(prefix) }.compactMap { name in
-      name.lastIndex(of: "-").map { String(name[..<$0].dropFirst(prefix.count)) }
+    let topics = try view.positions().keys.compactMap { name in
+      name.lastIndex(of: "-").map { String(name[..<$0]) }
     }
     let bytes = Array(event.utf8)
     return Set(topics + declared).sorted().map { name in

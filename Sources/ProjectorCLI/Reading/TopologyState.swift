@@ -19,9 +19,7 @@ struct StoredTask: Sendable {
   }
 
   func positions() throws -> [(partition: String, offset: Int64)] {
-    let prefix = "position/"
-    return try read { try $0.words() }.filter { $0.key.hasPrefix(prefix) }
-      .map { (String($0.key.dropFirst(prefix.count)), $0.value) }
+    try read { try $0.positions() }.map { ($0.key, $0.value.position) }
   }
 }
 

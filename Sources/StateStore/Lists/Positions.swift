@@ -9,10 +9,12 @@ package struct InputPosition: Hashable, Sendable, BitwiseCopyable {
   /// Where the state began to read, and up to where it lacks records.
   package var start: Int64
   package var gap: Int64
+  /// The unit in which its last record was taken; -1 before the first.
+  package var lastUnit: Int64
 
   package init(
     position: Int64 = 0, lastOffset: Int64 = -1, lastTimestamp: Int64 = .min,
-    lastHash: UInt64 = 0, start: Int64 = 0, gap: Int64 = 0
+    lastHash: UInt64 = 0, start: Int64 = 0, gap: Int64 = 0, lastUnit: Int64 = -1
   ) {
     self.position = position
     self.lastOffset = lastOffset
@@ -20,9 +22,10 @@ package struct InputPosition: Hashable, Sendable, BitwiseCopyable {
     self.lastHash = lastHash
     self.start = start
     self.gap = gap
+    self.lastUnit = lastUnit
   }
 
-  static let bytes = 48
+  static let bytes = 56
 
   func append(to value: inout [UInt8]) {
     value.append(bigEndian: position)
@@ -31,6 +34,7 @@ package struct InputPosition: Hashable, Sendable, BitwiseCopyable {
     value.append(bigEndian: lastHash)
     value.append(bigEndian: start)
     value.append(bigEndian: gap)
+    value.append(bigEndian: lastUnit)
   }
 
   /// `nil` for bytes that are none.
@@ -42,7 +46,8 @@ package struct InputPosition: Hashable, Sendable, BitwiseCopyable {
       lastTimestamp: value.raw.bigEndian(Int64.self, at: 16),
       lastHash: value.raw.bigEndian(UInt64.self, at: 24),
       start: value.raw.bigEndian(Int64.self, at: 32),
-      gap: value.raw.bigEndian(Int64.self, at: 40))
+      gap: value.raw.bigEndian(Int64.self, at: 40),
+      lastUnit: value.raw.bigEndian(Int64.self, at: 48))
   }
 }
 
@@ -144,8 +149,8 @@ package final class Positions: StoreParticipant {
     }
   }
 
-  /// The slot of a name, if it is registered.
-  package func slot(named name: String) -> Int? { slots[name] }
+  /// Whether a commit has it; else it was added, and the next one will.
+  package func isStored(_ slot: Int) -> Bool { isStored[slot] }
 
   func rollbackUnit() {
     for position in (0..<hot.value.unit.count).reversed() {

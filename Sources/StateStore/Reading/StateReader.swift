@@ -75,7 +75,7 @@ package struct StateView {
     return table
   }
 
-  /// All words by name: positions, times, counters.
+  /// All words by name: times, counters.
   package func words() throws(StoreError) -> [String: Int64] {
     guard let table = environment.openedTable("words") else { return [:] }
     let (names, values) = try Words.load(transaction, table)

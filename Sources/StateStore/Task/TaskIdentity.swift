@@ -1,7 +1,7 @@
 /// Whose state an environment holds; recorded in it, and compared when it is opened.
 package struct TaskIdentity: Hashable, Sendable {
   /// The version of the layout of everything in an environment.
-  package static let formatVersion = 2
+  package static let formatVersion = 3
 
   package var topology: String
   package var subtopology: String

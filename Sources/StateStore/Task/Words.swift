@@ -1,4 +1,4 @@
-/// Named 64-bit integers of a task: positions, times, counters, high-water marks; one stored value.
+/// Named 64-bit integers of a task: times, counters, high-water marks; one stored value.
 ///
 /// A slot is registered by name, at any time outside a unit; the names are stored once. Reading and
 /// writing a slot cost nanoseconds.

@@ -65,7 +65,7 @@ struct GenerationCut {
     let filled =
       try isThere
       ? StateReader.open(path).read {
-        (progress: TaskProgress(words: try $0.words()), journal: try $0.journal())
+        (progress: try TaskProgress($0), journal: try $0.journal())
       } : nil
     func own(_ input: TopicPartition) -> Offset? { filled?.progress.positions[input] }
     var limits: [TopicPartition: Offset] = [:]
@@ -83,7 +83,7 @@ struct GenerationCut {
       return Part(limits: limits, replay: nil, isReached: isThereYet)
     }
     let (progress, journal) = try StateReader.open(directory.task(generation, task.name)).read {
-      (TaskProgress(words: try $0.words()), try $0.journal())
+      (try TaskProgress($0), try $0.journal())
     }
     for input in task.inputs {
       // Of an input without a position nothing was taken.

@@ -43,18 +43,11 @@ struct GenerationOutboxes {
 extension TaskOutputs.Subject {
   /// A state as its last commit says, without its operators.
   init(committed state: TaskState) throws {
-    let words = try StateReader.open(state.directory).read { try $0.words() }
-    var begun: [TopicPartition: Offset] = [:]
-    var positions: [TopicPartition: Offset] = [:]
-    for (input, start) in TaskProgress(words: words).starts {
-      begun[input] = start
-      let last = words["lastOffset/\(input)"] ?? -1
-      positions[input] = last < 0 ? start : last + 1
-    }
+    let progress = try TaskProgress.read(state.directory)
     self.init(
       state: state, name: TaskName(state.identity),
       standing: Standing(
-        units: words["units"] ?? 0, positions: positions, numbers: state.outbox.numbers),
-      begun: begun, lineage: nil, destinations: [])
+        units: progress.units, positions: progress.taken, numbers: state.outbox.numbers),
+      begun: progress.starts, lineage: nil, destinations: [])
   }
 }

@@ -24,7 +24,7 @@ package struct HeldTask: Hashable, Sendable {
         let path = directory.task(generation, name)
         do {
           let reader = try StateReader.open(path)
-          let progress = TaskProgress(words: try reader.read { try $0.words() })
+          let progress = try reader.read { try TaskProgress($0) }
           return HeldTask(
             name: name, stores: Set(reader.identity.lineage.keys),
             topics: Set(progress.positions.keys.map(\.topic)))

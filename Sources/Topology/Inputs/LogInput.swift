@@ -47,19 +47,16 @@ final class LogInput: InputPort {
   /// Whether a commit of this state has its position. One that has not, of a state that has
   /// committed, was added: nothing but sinks can hang on it.
   let isKnown: Bool
-  private let words: Words
+  private let positions: Positions
+  private let slot: Int
   /// Where a fresh state began: what a verification replays from.
   private(set) var start: Offset = 0
   /// Up to where records were passed over because the log had removed them; 0 if none ever were.
   private(set) var gap: Offset = 0
-  private let startSlot: Int
-  private let gapSlot: Int
-  private let unitSlot: Int
-  private let slots: (position: Int, lastOffset: Int, lastTime: Int, lastHash: Int)
 
   init(
     _ topicPartition: TopicPartition, source: any SourceOperator, order: Int, idle: Duration,
-    clock: any MonotonicClock, words: Words
+    clock: any MonotonicClock, positions: Positions
   ) throws(StoreError) {
     self.topicPartition = topicPartition
     name = topicPartition.description
@@ -67,50 +64,40 @@ final class LogInput: InputPort {
     self.order = order
     self.idle = idle
     self.clock = clock
-    self.words = words
-    isKnown = words.value(named: "position/\(topicPartition)") != nil
-    func slot(_ name: String, _ initial: Int64) throws(StoreError) -> Int {
-      words.register("\(name)/\(topicPartition)", initial: initial)
-    }
-    slots = (
-      try slot("position", 0), try slot("lastOffset", -1), try slot("lastTimestamp", .min),
-      try slot("lastHash", 0)
-    )
-    startSlot = words.register("start/\(topicPartition)")
-    gapSlot = words.register("gap/\(topicPartition)")
-    unitSlot = try slot("lastUnit", -1)
+    self.positions = positions
+    slot = try positions.register(name)
+    isKnown = positions.isStored(slot)
     position = 0
     awaitsCheck = false
   }
 
   /// Takes what the last commit stored.
   func restore() {
-    position = words[slots.position]
-    (start, gap) = (words[startSlot], words[gapSlot])
-    lastUnit = words[unitSlot] < 0 ? nil : words[unitSlot]
-    let offset = words[slots.lastOffset]
+    let stored = positions[slot]
+    (position, start, gap) = (stored.position, stored.start, stored.gap)
+    lastUnit = stored.lastUnit < 0 ? nil : stored.lastUnit
     last =
-      offset < 0
+      stored.lastOffset < 0
       ? nil
       : LastRecord(
-        offset: offset,
-        timestamp: Timestamp(milliseconds: words[slots.lastTime]),
-        valueHash: UInt64(bitPattern: words[slots.lastHash]))
+        offset: stored.lastOffset,
+        timestamp: Timestamp(milliseconds: stored.lastTimestamp),
+        valueHash: stored.lastHash)
     awaitsCheck = last != nil
     batches = []
     (head, cursor, endOffset, fetched, idleSince) = (0, 0, nil, position, nil)
     batchNumber += 1
   }
 
-  /// Puts position and times where the commit takes them from.
+  /// Puts position and times where the commit takes them from, if they changed.
   func save() {
-    words[slots.position] = position
-    (words[startSlot], words[gapSlot]) = (start, gap)
-    words[unitSlot] = lastUnit ?? -1
-    guard let last else { return }
-    words[slots.lastOffset] = last.offset
-    words[slots.lastTime] = last.timestamp.milliseconds
-    words[slots.lastHash] = Int64(bitPattern: last.valueHash)
+    var now = positions[slot]
+    (now.position, now.start, now.gap, now.lastUnit) = (position, start, gap, lastUnit ?? -1)
+    if let last {
+      (now.lastOffset, now.lastHash) = (last.offset, last.valueHash)
+      now.lastTimestamp = last.timestamp.milliseconds
+    }
+    if now != positions[slot] { positions[slot] = now }
   }
 
   /// Where reading resumes: at the last record consumed, so that it can be compared.

@@ -97,7 +97,7 @@ package final class StreamTask {
       }
       return try LogInput(
         TopicPartition(topic, partition), source: source, order: order,
-        idle: topology.idle(of: topic) ?? .zero, clock: clock, words: state.words)
+        idle: topology.idle(of: topic) ?? .zero, clock: clock, positions: state.positions)
     }
     origins = inputs.map { UnitOrigin(.record, source: $0.source, input: $0) }
     seenIDs = try inputs.map {

@@ -141,7 +141,7 @@ struct PublishingTests {
     try site.send(1..<500)
     // Views go on meanwhile.
     let path = "\(site.root)/s/copies/000001/in-0"
-    while try StateReader.open(path).read({ try $0.words()["position/in-0"] }) != 500,
+    while try StateReader.open(path).read({ try $0.position(in: "in-0")?.position }) != 500,
       !running.hasEnded
     {}
     #expect(try site.values().count == 1)

@@ -102,7 +102,7 @@ package final class StateVerification {
     options.partitions = nil
     for task in tasks {
       let copy = try StateReader.open(copies.task(1, task))
-      let progress = try copy.read { TaskProgress(words: try $0.words()) }
+      let progress = try copy.read { try TaskProgress($0) }
       // An input that nothing was taken of has no position, and is not waited for.
       options.limitsByTask[task] = progress.positions
       options.start.merge(progress.starts) { $1 }

@@ -56,6 +56,6 @@ package struct SnapshotBase: Hashable, Sendable {
   static func progress(of identity: TaskIdentity, _ path: String) throws -> TaskProgress {
     let reader = try SnapshotStore.reader(of: path)
     try identity.check(snapshot: reader)
-    return try reader.read { TaskProgress(words: try $0.words()) }
+    return try reader.read { try TaskProgress($0) }
   }
 }

@@ -68,7 +68,7 @@ package struct SnapshotStore: Sendable {
   package func positions(_ number: Int) throws -> [TopicPartition: Offset] {
     try tasks(in: number).reduce(into: [:]) { positions, task in
       positions.merge(
-        try Self.reader(of: path(number, task)).read { TaskProgress(words: try $0.words()) }
+        try Self.reader(of: path(number, task)).read { try TaskProgress($0) }
           .positions, uniquingKeysWith: max)
     }
   }
