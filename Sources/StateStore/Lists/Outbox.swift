@@ -9,6 +9,8 @@ package final class Outbox: StoreParticipant {
   package struct Entry: Hashable, Sendable {
     package let number: Int64
     package let bytes: [UInt8]
+    /// Bytes of all entries of its destination up to it.
+    package let end: Int64
   }
 
   /// Where a destination's numbers stand, and what becomes of its entries.
@@ -161,6 +163,20 @@ package final class Outbox: StoreParticipant {
   }
   package func pendingBytes(_ destination: Int) -> Int {
     Int(words[slots[destination].bytes] - words[slots[destination].trimmedBytes])
+  }
+
+  /// What a reader has not taken that has come to an entry, in its order; the running interval's
+  /// included, though it is not to be read yet.
+  ///
+  /// - Parameter taken: its number, and ``Entry/end`` where that is known.
+  package func untaken(
+    _ destination: Int, after taken: (number: Int64, end: Int64)
+  ) -> (records: Int, bytes: Int) {
+    let slot = slots[destination]
+    let number = max(taken.number, words[slot.trimmed])
+    guard words[slot.last] > number else { return (0, 0) }
+    let end = max(taken.end, words[slot.trimmedBytes])
+    return (Int(words[slot.last] - number), Int(words[slot.bytes] - end))
   }
 
   /// The last numbers of all destinations that have begun.

@@ -161,14 +161,15 @@ struct OutboxTables: Sendable {
     while found, !isFull, cursor.key.starts(with: prefix) {
       let chunk = unsafe cursor.valueBytes
       // SAFETY: as above.
-      try unsafe forEach(chunk.bytes) { number, _, place throws(StoreError) in
+      try unsafe forEach(chunk.bytes) { number, start, place throws(StoreError) in
         if number <= after { return true }
         isFull =
           number > upTo || entries.count >= recordsMax
           || !entries.isEmpty && taken + place.count > bytesMax
         if isFull { return false }
         let bytes = unsafe [UInt8](UnsafeRawBufferPointer(rebasing: chunk[place]))
-        entries.append(Outbox.Entry(number: number, bytes: bytes))
+        entries.append(
+          Outbox.Entry(number: number, bytes: bytes, end: start &+ Int64(place.count)))
         taken += place.count
         return true
       }

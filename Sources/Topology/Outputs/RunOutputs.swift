@@ -8,6 +8,7 @@ package final class RunOutputs {
   private let topology: Topology
   private let log: any RecordLog
   private let choice: OutputChoice?
+  private let bound: OutboxBound
   private let report: @Sendable (String) -> Void
   private var outputs: [TaskName: TaskOutputs] = [:]
   private var subjects: [TaskName: TaskIdentity] = [:]
@@ -18,11 +19,12 @@ package final class RunOutputs {
 
   package init(
     _ topology: Topology, log: any RecordLog, choice: OutputChoice?,
-    report: @escaping @Sendable (String) -> Void
+    bound: OutboxBound = OutboxBound(), report: @escaping @Sendable (String) -> Void
   ) {
     self.topology = topology
     self.log = log
     self.choice = choice
+    self.bound = bound
     self.report = report
   }
 
@@ -45,6 +47,7 @@ package final class RunOutputs {
   private func setting() throws -> TaskOutputs.Setting {
     var setting = TaskOutputs.Setting(
       topology: topology.name, log: log, choice: choice, report: report)
+    setting.bound = bound
     guard log.transactions != nil else { return setting }
     let prefix = CheckpointLog.topic(of: topology.name, "")
     let own = Set(topology.subTopologies.map { CheckpointLog.topic(of: topology.name, $0.name) })

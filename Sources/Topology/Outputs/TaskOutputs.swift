@@ -14,6 +14,7 @@ package final class TaskOutputs {
     package var choice: OutputChoice?
     /// The topology has journal topics of sub-topologies that it lacks now.
     package var hasOtherJournals = false
+    package var bound = OutboxBound()
     package var report: @Sendable (String) -> Void
 
     package init(
@@ -422,13 +423,43 @@ package final class TaskOutputs {
     if let failure = publisher?.progress.failure { throw failure }
   }
 
-  /// Records and bytes that wait in the outbox for the slowest of their readers.
+  /// Records and bytes that wait in the outbox for the slowest of their readers: what it has taken may
+  /// lie there still.
   package var pending: (records: Int, bytes: Int) {
     let outbox = subject.state.outbox
-    return outbox.destinations.indices.reduce(into: (0, 0)) { sum, index in
-      sum.0 += outbox.pendingCount(index)
-      sum.1 += outbox.pendingBytes(index)
+    let cursor = publisher?.progress.cursor
+    return outbox.destinations.enumerated().reduce(into: (0, 0)) { sum, destination in
+      let (index, name) = destination
+      let (records, bytes) = outbox.untaken(
+        index, after: (cursor?.sent[name] ?? 0, cursor?.ends[name] ?? 0))
+      sum.0 += records
+      sum.1 += bytes
     }
+  }
+
+  /// Whether as much waits as may: the task takes no more input until some of it was taken.
+  package var isFull: Bool {
+    guard publisher != nil else { return false }
+    let (records, bytes) = pending
+    return records >= setting.bound.records || bytes >= setting.bound.bytes
+  }
+
+  /// Has `body` called once, by another thread, when something was taken of what waits.
+  package func whenTaken(_ body: @escaping @Sendable () -> Void) {
+    publisher?.progress.whenMoved(body)
+  }
+
+  /// Keeps an entry from being sent until ``release(_:)``, by when it is left out, or not.
+  ///
+  /// - Returns: whether it was not handed to the log before.
+  func claim(_ id: OutboxEntryID) -> Bool {
+    publisher?.progress.claim(id.number, of: id.destination) ?? true
+  }
+
+  /// What was claimed is committed.
+  func release(_ ids: [OutboxEntryID]) {
+    for id in ids { publisher?.progress.release(id.number, of: id.destination) }
+    note()
   }
 
   /// Whether ``trim()`` has something to do.

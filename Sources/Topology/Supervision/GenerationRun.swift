@@ -59,7 +59,8 @@ package final class GenerationRun {
     self.clock = clock
     self.report = report
     stopSignal = StopSignal(below: stop)
-    outputs = RunOutputs(topology, log: log, choice: options.outputs, report: report)
+    outputs = RunOutputs(
+      topology, log: log, choice: options.outputs, bound: options.outbox, report: report)
   }
 
   // MARK: Opening

@@ -37,6 +37,8 @@ package struct RunOptions: Sendable {
   package var stopTimeout = Duration.seconds(3)
   /// What becomes of the outputs of a state that did not write the checkpoints beside it.
   package var outputs: OutputChoice?
+  /// At what a task's outbox is full.
+  package var outbox = OutboxBound()
   /// Tasks that go in silence to where their checkpoints end; no others are opened then.
   var ways: [TaskName: CatchUp]?
 

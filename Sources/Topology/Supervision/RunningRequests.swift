@@ -1,25 +1,28 @@
 import StateStore
 import StreamCore
 
-/// A request about kept records that the loops are at.
+/// A request about tasks that the loops are at: about kept records, or entries of outboxes.
 final class RunningWork {
-  private let verb: KeptVerb
   private let request: String
   /// Ends it between two entries; what was done stays.
   let stop: StopSignal
-  private var parts: [KeptWork.Progress] = []
   private var left = 0
   private var failure: (any Error)?
   private var saidAt: MonotonicTime?
+  /// What all tasks together did, once each has done its part.
+  private var summary: () -> Reply = { Reply(.done, "nothing to do") }
+  /// How far it is.
+  private var state: () -> String = { "" }
 
-  init(_ verb: KeptVerb, _ request: String, below stop: StopSignal) {
-    self.verb = verb
+  init(_ request: String, below stop: StopSignal) {
     self.request = request
     self.stop = StopSignal(below: stop)
   }
 
-  func begin(_ selection: KeptSelection, on run: GenerationRun, _ queue: CommandQueue) {
-    let (verb, request, stop) = (verb, request, stop)
+  func begin(
+    _ verb: KeptVerb, _ selection: KeptSelection, on run: GenerationRun, _ queue: CommandQueue
+  ) {
+    let (request, stop) = (request, stop)
     var parts: [KeptWork.Progress] = []
     left = run.post { task in
       if let ids = selection.ids, !ids.contains(where: { $0.task == task.name }) { return nil }
@@ -29,7 +32,35 @@ final class RunningWork {
       parts.append(work.progress)
       return work
     }
-    self.parts = parts
+    let tallies = parts
+    summary = { verb.reply(tallies.map(\.value)) }
+    state = {
+      let tallies = tallies.map(\.value)
+      let (tried, total) = (tallies.map(\.tried).reduce(0, +), tallies.map(\.total).reduce(0, +))
+      return "\(verb.past) \(tried) of \(total)"
+    }
+  }
+
+  /// Leaves entries out of outboxes.
+  func beginSkipping(_ ids: [OutboxEntryID], on run: GenerationRun, _ queue: CommandQueue) {
+    let request = request
+    var parts: [OutboxSkipWork.Progress] = []
+    left = run.post { task in
+      let mine = ids.filter { $0.task == task.name }
+      guard !mine.isEmpty else { return nil }
+      let work = OutboxSkipWork(mine, request: request, outputs: run.outputs(of: task)) {
+        queue.post(.workEnded(request: request, failure: $0))
+      }
+      parts.append(work.progress)
+      return work
+    }
+    let all = parts
+    summary = {
+      let values = all.map(\.value)
+      if values.allSatisfy(\.wasDone) { return Reply(.done, "carried out before") }
+      return OutboxEntryID.reply(skipped: values.map(\.skipped).reduce(0, +), of: ids.count)
+    }
+    state = { "skipping \(ids.count) entries" }
   }
 
   func workEnded(_ failure: (any Error)?) {
@@ -41,7 +72,7 @@ final class RunningWork {
   var reply: Reply? {
     guard left <= 0 else { return nil }
     if let failure { return Reply(.failed, "\(failure)") }
-    let reply = verb.reply(parts.map(\.value))
+    let reply = summary()
     return stop.isStopped ? Reply(.failed, "stopped; \(reply.message)") : reply
   }
 
@@ -53,9 +84,7 @@ final class RunningWork {
     }
     guard now - said >= .seconds(1) else { return nil }
     saidAt = now
-    let tallies = parts.map(\.value)
-    let (tried, total) = (tallies.map(\.tried).reduce(0, +), tallies.map(\.total).reduce(0, +))
-    return Reply(.running, "\(verb.past) \(tried) of \(total)")
+    return Reply(.running, state())
   }
 }
 

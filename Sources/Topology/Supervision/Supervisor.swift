@@ -260,8 +260,7 @@ final class Supervisor {
     } else if let verb = KeptVerb(named: request.verb) {
       begin(verb, request, run)
     } else if request.verb == TopologyOwner.outboxSkip {
-      // One that the log refuses stops the process; others are not to be left out.
-      answer(request.id, Reply(.refused, "the topology runs, so nothing is refused; stop it first"))
+      beginOutboxSkip(request, run)
     } else {
       answer(
         request.id,
@@ -287,8 +286,22 @@ final class Supervisor {
       let what = "task \(other.task) does not run here; ask the process that runs its partition"
       return answer(request.id, Reply(.refused, what))
     }
-    let work = RunningWork(verb, request.id, below: run.stopSignal)
-    work.begin(selection, on: run, queue)
+    let work = RunningWork(request.id, below: run.stopSignal)
+    work.begin(verb, selection, on: run, queue)
+    works[request.id] = work
+  }
+
+  private func beginOutboxSkip(_ request: Request, _ run: GenerationRun) {
+    guard let ids = OutboxEntryID.list(request) else {
+      return answer(request.id, OutboxEntryID.unreadable)
+    }
+    let here = Set(run.tasks.map(\.name))
+    if let other = ids.first(where: { !here.contains($0.task) }) {
+      let what = "task \(other.task) does not run here; ask the process that runs its partition"
+      return answer(request.id, Reply(.refused, what))
+    }
+    let work = RunningWork(request.id, below: run.stopSignal)
+    work.beginSkipping(ids, on: run, queue)
     works[request.id] = work
   }
 

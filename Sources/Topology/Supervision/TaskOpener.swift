@@ -120,7 +120,8 @@ struct TaskOpener: Sendable {
     let stop = stop
     let task = try StreamTask(
       topology, runnable, partition: planned.name.partition, state: state,
-      replay: try replay(of: planned.name, state), recordBytesMax: log.recordBytesMax, clock: clock,
+      replay: try replay(of: planned.name, state),
+      recordBytesMax: TaskPublisher.entryBytesMax(on: log), clock: clock,
       // A wait that is cut short is no try: the unit ends undone.
       retryWait: { stop.sleep($0) }, log: report)
     let addsInputs = beginsAtEnds || hasCommitted

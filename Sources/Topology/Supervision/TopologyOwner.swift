@@ -98,20 +98,13 @@ package final class TopologyOwner {
   package static let outboxSkip = "outbox-skip"
 
   private func skipOutboxEntries(_ request: Request) throws -> Reply {
-    let parts = (request.arguments["ids"] ?? "").split(separator: ",")
-    let ids = parts.compactMap { OutboxEntryID(parsing: String($0)) }
-    guard !ids.isEmpty, ids.count == parts.count else {
-      return Reply(.failed, "these are no ids of entries; take them from `list`")
-    }
+    guard let ids = OutboxEntryID.list(request) else { return OutboxEntryID.unreadable }
     let run = try openCurrent()
     defer { run.close() }
     // What it commits is of this start: without it the state would have gone its own way.
     try run.startOutputs()
-    let skipped = try run.skipOutboxEntries(ids)
-    return Reply(
-      skipped.count == ids.count ? .done : .refused,
-      "skipped \(skipped.count) of \(ids.count)"
-        + (skipped.count == ids.count ? "" : ": the others do not wait in an outbox here"))
+    return OutboxEntryID.reply(
+      skipped: try run.skipOutboxEntries(ids).count, of: ids.count)
   }
 
   /// The serving generation, opened and not running: the tasks that have state here, or all where

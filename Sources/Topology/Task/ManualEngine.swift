@@ -120,6 +120,9 @@ package final class ManualEngine {
 
   package var tasks: [StreamTask] { run.tasks }
 
+  /// `nil` where it has none.
+  package func outputs(of task: StreamTask) -> TaskOutputs? { run.outputs(of: task) }
+
   package func rows(_ store: String) throws -> [String: String] {
     var rows: [String: String] = [:]
     for task in run.tasks where task.subTopology.stores.contains(store) {

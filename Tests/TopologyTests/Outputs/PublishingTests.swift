@@ -106,6 +106,66 @@ struct PublishingTests {
     #expect(try site.values() == ["a", "c", "d"])
   }
 
+  @Test("a record that fits no append beside its checkpoint fails its unit")
+  func largestAppend() throws {
+    let site = try OutputSite()
+    site.log.limit(recordBytes: 4_000, appendBytes: 4_000)
+    try site.send(["a", String(repeating: "b", count: 3_500), "c"])
+    let engine = try site.engine()
+    defer { engine.close() }
+    try engine.run(commitEvery: 10)
+    #expect(engine.counters["deadLettered{produce}"] == 1)
+    #expect(try site.values() == ["a", "c"])
+  }
+
+  @Test("an entry is left out while the process runs, unless it was handed over; journalled, once")
+  func skippedWhileRunning() throws {
+    let site = try OutputSite()
+    let log = ForgetfulLog(site.log)
+    let reports = Mutex<[String]>([])
+    let topology = try OutputSite.topology()
+    let owner = try TopologyOwner(
+      topology, stateRoot: "\(site.root)/s", log: log, options: RunOptions(),
+      clock: VirtualClock(), report: { text in reports.withLock { $0.append(text) } })
+    try site.send(0..<1)
+    let running = Background { try owner.run(untilEnd: false) }
+    while try site.values().count < 1, !running.hasEnded {}
+    log.goAway()
+    try site.send(1..<6_000)
+    let path = "\(site.root)/s/copies/000001/in-0"
+    while try StateReader.open(path).read({ try $0.position(in: "in-0")?.position }) != 6_000,
+      !running.hasEnded
+    {}
+    // A run was handed over, of which nobody knows whether it was taken.
+    while !reports.withLock({ $0.contains { $0.contains("outputs wait") } }), !running.hasEnded {}
+    let queue = RequestQueue(owner.directory)
+    func ask(_ id: String, _ ids: String) throws -> Reply? {
+      try running.answer(
+        queue.submit(
+          Request(id: id, verb: TopologyOwner.outboxSkip, arguments: ["ids": ids])))
+    }
+    #expect(try ask("early", "in-0-2/out")?.outcome == .refused)
+    #expect(try ask("late", "in-0-5000/out,in-0-5000/out") == Reply(.done, "skipped 1 of 1"))
+    #expect(try ask("late", "in-0-5000/out") == Reply(.done, "carried out before"))
+    #expect(try ask("beyond", "in-0-6001/out")?.outcome == .refused)
+    #expect(try ask("foreign", "other-0-1/out")?.outcome == .refused)
+    #expect(try ask("nonsense", "nonsense")?.outcome == .failed)
+    log.comeBack()
+    while try site.values().count < 5_999, !running.hasEnded {}
+    owner.stop()
+    try running.join()
+    #expect(try site.values() == OutputSite.values(0..<4_999) + OutputSite.values(5_000..<6_000))
+    let journal = try StateReader.open(path).read { try $0.journal() }.map {
+      try JournalEntry($0).content
+    }
+    #expect(journal.count == 1 && journal.allSatisfy(\.beginsUnit))
+    let comparisons = try StateVerification(
+      topology, owner.directory, log: site.log, options: RunOptions(), clock: VirtualClock(),
+      canonical: { $0 }
+    ).run()
+    #expect(comparisons.map(\.isEqual) == [true])
+  }
+
   /// A transaction whose answer is lost may have been taken.
   @Test("a run of which nobody knows whether it was sent is asked for, not repeated")
   func lostAnswer() throws {
@@ -165,6 +225,7 @@ private final class ForgetfulLog: RecordLog, TransactionalAppends {
   /// The next transaction with outputs is taken, and its answer is lost.
   func forgetNext() { state.withLock { $0.forgets = true } }
   func goAway() { state.withLock { $0.isAway = true } }
+  func comeBack() { state.withLock { $0.isAway = false } }
 
   var url: String { log.url }
   var recordBytesMax: Int { log.recordBytesMax }

@@ -12,8 +12,8 @@ struct OutboxEntries: Verb {
       outbox TOPOLOGY list [--limit N]
       outbox TOPOLOGY skip ID...
 
-      `skip` leaves entries out for good. It is carried out where no process runs the topology, for \
-      a refused entry stops it, and needs --log.
+      `skip` leaves entries out for good: by the process that runs the topology, unless it has \
+      handed them to the log already, or here where none does, which needs --log.
       """)
 
   @Argument(help: "A topology with state here.") var topology: String

@@ -10,6 +10,8 @@ final class TaskPublisher {
   /// How far everything was sent, or will be once a run is.
   private struct Place {
     var sent: [String: Int64]
+    /// Bytes of all entries up to those.
+    var ends: [String: Int64] = [:]
     var reached: OutputInterval
     var isWhole: Bool
     var whole: OutputInterval
@@ -24,7 +26,6 @@ final class TaskPublisher {
 
   static let recordsMax = 2_000
   private static let bytesMax = 8 << 20
-  private static let journalBytesMax = 1 << 20
 
   let name: TaskName
   let progress: OutputProgress
@@ -33,6 +34,7 @@ final class TaskPublisher {
   private let durable: DurableCommits
   private let sender: Sender
   private let bytesMax: Int
+  private let journalBytesMax: Int
   private var place: Place
   /// Up to where the task's journal was published.
   private var journalSent: Int64
@@ -60,12 +62,18 @@ final class TaskPublisher {
     outbox = state.outbox.reader
     journalEntries = state.journal.committed
     durable = state.durable
-    // A run stops before the bound, so the checkpoint that goes with it has room.
     bytesMax = min(Self.bytesMax, appendBytesMax / 2)
+    journalBytesMax = min(1 << 20, appendBytesMax / 8)
     place = Place(
       sent: checkpoint.sent, reached: checkpoint.reached, isWhole: checkpoint.isWhole,
       whole: checkpoint.whole)
     progress = OutputProgress(OutputProgress.Cursor(sent: checkpoint.sent))
+  }
+
+  /// The largest record that may enter an outbox: no append of the log takes a larger one beside the
+  /// checkpoint and the journal that go with it.
+  static func entryBytesMax(on log: any RecordLog) -> Int {
+    min(log.recordBytesMax, log.appendBytesMax / 4 * 3)
   }
 
   /// Makes what is committed durable; nothing else leaves.
@@ -87,6 +95,7 @@ final class TaskPublisher {
   func sendRun() throws -> Bool {
     var next = place
     let run = try nextRun(&next)
+    progress.settle(next.sent)
     guard next.mark != place.mark || next.sent != place.sent else { return false }
     do {
       // What operators skipped or another start has sent needs no checkpoint.
@@ -100,7 +109,7 @@ final class TaskPublisher {
     }
     limit = min(Self.recordsMax, limit * 2)
     place = next
-    progress.move(to: OutputProgress.Cursor(sent: place.sent, mark: place.mark))
+    progress.move(to: OutputProgress.Cursor(sent: place.sent, ends: place.ends, mark: place.mark))
     return true
   }
 
@@ -136,15 +145,20 @@ final class TaskPublisher {
     while (next.sent[topic] ?? 0) < last {
       guard run.count < limit, bytes < bytesMax else { return false }
       let after = next.sent[topic] ?? 0
+      let last = progress.take(of: topic, after: after, upTo: last)
+      // It goes on once that is left out durably.
+      guard last > after else { return false }
       let entries = try outbox.entries(
         to: topic, after: after, upTo: last, recordsMax: limit - run.count,
         bytesMax: bytesMax - bytes)
       // What is not kept was dropped when it was appended: it had been sent.
       guard let newest = entries.last?.number else {
         next.sent[topic] = last
-        break
+        continue
       }
       let skipped = try outbox.skipped(topic, after: after, upTo: newest)
+      // A decision that a power cut takes back would leave neither entry nor skip.
+      if !skipped.isEmpty { try durable.sync() }
       for entry in entries {
         if !skipped.contains(entry.number) {
           let record = try Self.record(entry, topic)
@@ -152,7 +166,7 @@ final class TaskPublisher {
           run.append(Entry(topic: topic, number: entry.number, record: record))
           bytes += record.byteCount
         }
-        next.sent[topic] = entry.number
+        (next.sent[topic], next.ends[topic]) = (entry.number, entry.end)
       }
     }
     return true
@@ -212,13 +226,13 @@ final class TaskPublisher {
   ) throws -> (records: [(topic: String, record: ProducerRecord)], upTo: Int64) {
     while true {
       let part = try journalEntries.entries(
-        after: journalSent, upTo: last, limit: .max, bytesMax: Self.journalBytesMax)
+        after: journalSent, upTo: last, limit: .max, bytesMax: journalBytesMax)
       guard let newest = part.last?.number else { return ([], max(journalSent, last)) }
       let record = journal.producerRecord(
         .journal(PublishedJournal(generation: start.generation, entries: part)))
       if newest == last { return ([record], last) }
       let rest = try journalEntries.entries(
-        after: newest, upTo: last, limit: 1, bytesMax: Self.journalBytesMax)
+        after: newest, upTo: last, limit: 1, bytesMax: journalBytesMax)
       if rest.isEmpty { return ([record], newest) }
       _ = try producer.commit([record])
       journalSent = newest

@@ -250,6 +250,7 @@ package final class TaskLoop {
   private func turn(of index: Int) throws -> Bool {
     let task = driven[index].task
     try driven[index].outputs?.check()
+    if try holdsBack(index) { return false }
     var (took, processed, isSpent) = (false, 0, false)
     var (bytes, unseen) = (0, 0)
     repeat {
@@ -281,11 +282,21 @@ package final class TaskLoop {
     return took || processed > 0
   }
 
+  /// Whether its outbox is full: it takes nothing until something was taken of that, and does all
+  /// else. What waits is committed, or nobody could take it.
+  private func holdsBack(_ index: Int) throws -> Bool {
+    guard let outputs = driven[index].outputs, outputs.isFull else { return false }
+    try commit(index)
+    outputs.whenTaken { [arrived] in arrived.add(index) }
+    // It may have been meanwhile.
+    return outputs.isFull
+  }
+
   /// Processes up to so many records, by strides that are short: a stop is heard between two.
   private func process(_ index: Int, _ limit: Int) throws -> Int {
     let task = driven[index].task
     var processed = 0
-    while processed < limit, !isStopped {
+    while processed < limit, !isStopped, driven[index].outputs?.isFull != true {
       let stride = min(driven[index].stride, limit - processed)
       let begun = clock.monotonicNow()
       let count = try task.process(limit: stride)
