@@ -1,4 +1,5 @@
 import CRdKafka
+import Dispatch
 
 /// Librdkafka's mock of a Kafka cluster, in this process and in memory.
 ///
@@ -28,9 +29,21 @@ public final class MockCluster: @unchecked Sendable {
     self.brokers = brokers
   }
 
+  /// Librdkafka waits a second for one of the cluster's threads; no test waits for that.
   deinit {
-    rd_kafka_mock_cluster_destroy(cluster)
-    rd_kafka_destroy(client)
+    let ended = Ended(cluster: cluster, client: client)
+    DispatchQueue.global().async { ended.destroy() }
+  }
+
+  /// What nobody refers to any more.
+  private struct Ended: @unchecked Sendable {
+    let cluster: OpaquePointer
+    let client: OpaquePointer
+
+    func destroy() {
+      rd_kafka_mock_cluster_destroy(cluster)
+      rd_kafka_destroy(client)
+    }
   }
 
   /// `host:port[,host:port]`.
