@@ -88,11 +88,15 @@ struct KafkaSettings: Sendable {
   }
 
   /// How soon a broker that returned is met again: left to itself librdkafka tries less and less
-  /// often, up to every 10 s.
+  /// often, up to every 10 s. Of what the user gives of the two only the other one follows, for the
+  /// first pause may not be beyond the longest.
   private var reconnecting: [(name: String, value: String)] {
-    // A first pause of the user's own may be beyond our longest.
-    if passed["reconnect.backoff.ms"] != nil { return [] }
-    return [("reconnect.backoff.ms", "50"), ("reconnect.backoff.max.ms", "400")]
+    let first = passed["reconnect.backoff.ms"].flatMap { Int($0) }
+    let longest = passed["reconnect.backoff.max.ms"].flatMap { Int($0) }
+    return [
+      ("reconnect.backoff.ms", "\(min(50, longest ?? 50))"),
+      ("reconnect.backoff.max.ms", "\(max(400, first ?? 0))"),
+    ]
   }
 
   /// What a reader may keep that it fetched ahead.

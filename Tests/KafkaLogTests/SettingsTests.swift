@@ -47,7 +47,9 @@ struct SettingsTests {
     "reconnecting is soon, unless the options say otherwise",
     arguments: [
       ([:], "50", "400"), (["reconnect.backoff.max.ms": "9000"], "50", "9000"),
-      (["reconnect.backoff.ms": "700"], "700", "10000"),
+      (["reconnect.backoff.ms": "700"], "700", "700"),
+      (["reconnect.backoff.ms": "100"], "100", "400"),
+      (["reconnect.backoff.max.ms": "20"], "20", "20"),
       (["reconnect.backoff.ms": "700", "reconnect.backoff.max.ms": "800"], "700", "800"),
     ])
   func reconnecting(options: [String: String], first: String, longest: String) throws {
