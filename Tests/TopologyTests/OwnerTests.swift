@@ -96,6 +96,43 @@ struct OwnerTests {
     withExtendedLifetime(first) {}
   }
 
+  @Test("a fresh state beside outputs of another is refused, and nothing is made for it")
+  func refusedFresh() throws {
+    let setting = try Setting()
+    try setting.send(100)
+    try setting.owner().run(untilEnd: true)
+    try StateDirectory.removeTree(setting.directory.path)
+    for _ in 0..<2 {
+      let error = #expect(throws: StoreError.self) { try setting.owner().run(untilEnd: true) }
+      #expect(error?.code == .foreign)
+      #expect(try setting.directory.current() == nil)
+      #expect(try setting.directory.generations().isEmpty)
+    }
+  }
+
+  @Test("a partition's fresh state beside outputs of another is refused, the others untouched")
+  func refusedFreshPartition() throws {
+    let setting = try Setting()
+    try setting.send(100)
+    try setting.owner().run(untilEnd: true)
+    try StateDirectory.removeTree(setting.directory.path)
+    var options = RunOptions()
+    (options.partitions, options.outputs) = ([0], .continue)
+    func owner() throws -> TopologyOwner {
+      try TopologyOwner(
+        setting.topology, stateRoot: setting.root, log: setting.log, options: options,
+        clock: SystemWallClock(), report: { _ in })
+    }
+    try owner().run(untilEnd: true)
+    let generation = setting.directory.directory(of: 1)
+    let before = try GenerationMeta.read(generation)
+    (options.partitions, options.outputs) = ([0, 1], nil)
+    let error = #expect(throws: StoreError.self) { try owner().run(untilEnd: true) }
+    #expect(error?.code == .foreign)
+    #expect(try GenerationMeta.read(generation) == before)
+    #expect(try setting.directory.tasks(of: 1).map(\.partition) == [0])
+  }
+
   @Test("a rewind rebuilds the same rows in a new generation, and sends nothing again")
   func rewind() throws {
     let setting = try Setting()

@@ -44,6 +44,28 @@ package final class RunOutputs {
     }
   }
 
+  /// Refuses tasks that have no state yet where outputs were sent before, as ``open(_:)`` would once
+  /// something was made for them.
+  ///
+  /// - Throws: ``StateStore/StoreError`` with `.foreign`; ``StreamCore/LogError``; ``TaskError`` with
+  ///   `.stopped`.
+  func checkFresh(_ tasks: [TaskOpener.Planned], stop: StopSignal) throws {
+    let sending = tasks.filter { !topology.outputTopics(of: $0.sub).isEmpty }
+    // Whoever has chosen is not refused.
+    guard choice == nil, !sending.isEmpty, log.transactions != nil else { return }
+    let setting = try setting()
+    let topics = Dictionary(grouping: sending) {
+      CheckpointLog.topic(of: topology.name, $0.name.subTopology)
+    }
+    for (topic, tasks) in topics {
+      // Mostly nothing was ever sent: one question for all of them.
+      guard try setting.hasOtherJournals || log.topic(topic) != nil else { continue }
+      _ = try EngineThread.map(tasks, threads: 8, stop: stop) {
+        try TaskOutputs.checkFresh($0.name, setting)
+      }
+    }
+  }
+
   private func setting() throws -> TaskOutputs.Setting {
     var setting = TaskOutputs.Setting(
       topology: topology.name, log: log, choice: choice, report: report)

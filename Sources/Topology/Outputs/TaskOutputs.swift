@@ -70,12 +70,28 @@ package final class TaskOutputs {
     self.subject = subject
     self.setting = setting
     name = subject.name
-    journal = CheckpointLog(
+    journal = Self.journal(of: subject.name, setting)
+    kept = try OutputsNote(subject.state.outbox.note, directory: subject.state.directory)
+  }
+
+  private static func journal(of task: TaskName, _ setting: Setting) -> CheckpointLog {
+    CheckpointLog(
       log: setting.log,
       partition: TopicPartition(
-        CheckpointLog.topic(of: setting.topology, subject.name.subTopology),
-        subject.name.partition), report: setting.report)
-    kept = try OutputsNote(subject.state.outbox.note, directory: subject.state.directory)
+        CheckpointLog.topic(of: setting.topology, task.subTopology), task.partition),
+      report: setting.report)
+  }
+
+  /// Refuses a task without state where ``open(_:_:)`` would.
+  ///
+  /// - Throws: ``StateStore/StoreError`` with `.foreign`; ``StreamCore/LogError``.
+  static func checkFresh(_ task: TaskName, _ setting: Setting) throws {
+    _ = try OutputStart.decide(
+      OutputFacts(
+        task: task, note: OutputsNote(), standing: Standing(), begun: [:], lineage: .zero,
+        journalLast: 0),
+      in: journal(of: task, setting), choice: setting.choice,
+      hasOtherJournals: setting.hasOtherJournals)
   }
 
   /// Decides how the outputs of a task begin.

@@ -68,9 +68,11 @@ package final class GenerationRun {
   /// Opens the tasks and compares their positions with the log, and their outputs with what was
   /// sent.
   ///
+  /// - Parameter make: makes the generation where there is none yet, once nothing speaks against
+  ///   tasks without state: a start that is refused leaves nothing behind.
   /// - Throws: ``StreamCore/LogError``, ``StateStore/StoreError`` or ``TaskError``; no record was
   ///   taken, and nothing sent.
-  package func open() throws {
+  package func open(making make: () throws -> Void = {}) throws {
     state = .opening
     do {
       let opener = TaskOpener(
@@ -78,7 +80,10 @@ package final class GenerationRun {
         options: options, clock: clock, stop: stopSignal, report: report)
       let planned = try TaskOpener.plan(topology, on: log, partitions: options.partitions)
         .filter { options.tasks?.contains($0.name) ?? true }
-      tasks = try opener.open(try running(planned))
+      tasks = try opener.open(try running(planned)) { fresh in
+        if options.publishes { try outputs.checkFresh(fresh, stop: stopSignal) }
+        try make()
+      }
       if options.publishes { try outputs.open(tasks) }
       try nameTasks()
     } catch {

@@ -73,12 +73,17 @@ struct TaskOpener: Sendable {
 
   /// Opens the planned tasks and compares their positions with the log.
   ///
+  /// - Parameter prepare: given those that have no state yet, before anything is made for them.
   /// - Throws: ``StreamCore/LogError``, ``StateStore/StoreError`` or ``TaskError``, that with
   ///   `.stopped` where it was stopped; nothing was changed.
-  func open(_ planned: [Planned]) throws -> [StreamTask] {
+  func open(
+    _ planned: [Planned], preparing prepare: (_ fresh: [Planned]) throws -> Void
+  ) throws -> [StreamTask] {
     let held = try HeldTask.all(of: generation, in: directory)
     try topology.checkPlaces(of: held, directory: directory.path)
-    try checkNamed(planned)
+    let here = Set(try directory.tasks(of: generation))
+    try checkNamed(planned, here)
+    try prepare(planned.filter { !here.contains($0.name) })
     try OpenFiles.provide(forTasks: planned.count)
     return try EngineThread.map(planned, threads: Self.threads, stop: stop) {
       try open($0, beginsAtEnds: topology.beginsAtEnds($0.sub, beside: held))
@@ -87,9 +92,8 @@ struct TaskOpener: Sendable {
 
   /// Refuses a generation that says it has a task whose state is not there: begun anew, it would
   /// lack what its records did.
-  private func checkNamed(_ planned: [Planned]) throws {
+  private func checkNamed(_ planned: [Planned], _ here: Set<TaskName>) throws {
     guard let meta = try GenerationMeta.read(directory.directory(of: generation)) else { return }
-    let here = Set(try directory.tasks(of: generation))
     let named = Set(meta.tasks)
     guard
       let missing = planned.map(\.name).first(where: { named.contains($0) && !here.contains($0) })

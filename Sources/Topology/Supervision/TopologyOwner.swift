@@ -125,12 +125,14 @@ extension GenerationRun {
     _ site: RebuildSite, _ options: RunOptions, _ stop: StopSignal
   ) throws -> GenerationRun {
     let directory = site.directory
-    let generation: Int
-    if let current = try directory.current() {
-      generation = current
-    } else {
-      generation = 1
-      try directory.checkFresh()
+    let current = try directory.current()
+    if current == nil { try directory.checkFresh() }
+    let generation = current ?? 1
+    let run = GenerationRun(
+      site.topology, generation: generation, log: site.log, directory: directory,
+      options: options, clock: site.clock, stop: stop, report: site.report)
+    try run.open {
+      guard current == nil else { return }
       let path = directory.directory(of: generation)
       try DurableFile.makeDirectory(path)
       try GenerationMeta(
@@ -139,10 +141,6 @@ extension GenerationRun {
       ).write(to: path)
       try directory.setCurrent(generation)
     }
-    let run = GenerationRun(
-      site.topology, generation: generation, log: site.log, directory: directory,
-      options: options, clock: site.clock, stop: stop, report: site.report)
-    try run.open()
     return run
   }
 }
