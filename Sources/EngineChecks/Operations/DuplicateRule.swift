@@ -17,18 +17,19 @@ struct DuplicateRule {
   /// Whether the next record of the input is applied.
   mutating func admits(_ record: SiteRecord) -> Bool {
     if !record.isAhead { streamTime = max(streamTime, record.time) }
+    // Before there is a stream time, it is the log's.
+    let now = streamTime == .min ? record.logTime : streamTime
     let isKnown = entries.contains { entry in
       guard entry.id == record.id, entry.uid == record.uid else { return false }
       switch ids {
       case .forever: return true
       // The newest so many: the entry's own number counts.
       case .count(let count): return entries.count - entry.number <= count
-      case .age(let milliseconds): return streamTime - entry.time <= milliseconds
+      case .age(let milliseconds): return now - entry.time <= milliseconds
       }
     }
     if isKnown { return false }
-    entries.append(
-      Entry(id: record.id, uid: record.uid, number: entries.count, time: streamTime))
+    entries.append(Entry(id: record.id, uid: record.uid, number: entries.count, time: now))
     return true
   }
 }

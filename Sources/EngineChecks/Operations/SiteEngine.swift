@@ -31,10 +31,6 @@ package struct SiteEngine {
     package let description: String
   }
 
-  /// What this engine has commands for.
-  package static let abilities: Set<Ability> = [.outputs, .skip, .release]
-  package enum Ability: Hashable, Sendable { case outputs, skip, release }
-
   // MARK: Commands
 
   /// Runs to the log's end.
@@ -54,9 +50,10 @@ package struct SiteEngine {
   /// Puts a retry of all dead letters where the next owner finds it.
   ///
   /// - Returns: what asks for it, for as long as it lives.
-  package func submitRetry(_ id: String) throws -> AnyObject {
+  package func submitRetry() throws -> AnyObject {
     try refusing {
-      try RequestQueue(directory).submit(Request(id: id, verb: "retry", arguments: [:]))
+      try RequestQueue(directory).submit(
+        Request(id: world.nextRequest(), verb: "retry", arguments: [:]))
     }
   }
 
@@ -69,50 +66,41 @@ package struct SiteEngine {
       choices.fromEmpty = options.fromEmpty
       choices.allowTruncated = options.allowsTruncated
       choices.dropPrevious = options.dropsPrevious
-      let owner = try own(plan, variant)
       let rewind = try RewindPlan.make(
-        owner.value.topology, to: target.engine, options: choices, log: log, directory: directory)
+        shape.build(variant, world, log), to: target.engine, options: choices, log: log,
+        directory: directory)
+      let owner = try own(plan, variant)
       onStart(owner.stopper)
       try watched(owner.stopper) { try owner.value.rewind(rewind) }
     }
   }
 
-  /// Processes dead letters again: those with these ids, or all.
+  /// Processes dead letters again: those with these ids, or all but conflicts.
   package func retry(_ ids: [String]?, _ plan: RunPlan, _ variant: SiteVariant) throws {
-    try refusing {
-      let owner = try own(plan, variant)
-      var arguments: [String: String] = [:]
-      if let ids { arguments["ids"] = ids.joined(separator: ",") }
-      let reply = try owner.value.carryOut(
-        Request(id: "site-retry", verb: "retry", arguments: arguments))
-      guard reply.succeeded else { throw Refusal(exit: 1, description: reply.message) }
-    }
+    try decide("retry", ids, plan, variant)
   }
 
   /// Resolves dead letters without processing them.
   package func skip(_ ids: [String], _ plan: RunPlan, _ variant: SiteVariant) throws {
-    try decide(ids, plan, variant) { _ = try $0.skipDeadLetter($1) }
+    try decide("skip", ids, plan, variant)
   }
 
   /// Runs records past what they wait for.
   package func release(_ ids: [String], _ plan: RunPlan, _ variant: SiteVariant) throws {
-    try decide(ids, plan, variant) { _ = try $0.releaseHeld($1) }
+    try decide("release", ids, plan, variant)
   }
 
+  /// Has a decision carried out as a command does where nobody owns the topology.
   private func decide(
-    _ ids: [String], _ plan: RunPlan, _ variant: SiteVariant,
-    _ decision: (StreamTask, Int64) throws -> Void
+    _ verb: String, _ ids: [String]?, _ plan: RunPlan, _ variant: SiteVariant
   ) throws {
     try refusing {
-      let owner = try own(plan, variant)
-      let run = try owner.value.openCurrent()
-      defer { run.close() }
-      for task in run.tasks {
-        for id in ids.compactMap({ DeadLetterID(parsing: $0) }) where id.task == task.name {
-          try decision(task, id.number)
-        }
-        _ = try task.commit()
-      }
+      let request = Request(
+        id: world.nextRequest(), verb: verb,
+        arguments: ids.map { ["ids": $0.joined(separator: ",")] } ?? [:])
+      let reply = try own(plan, variant).value.carryOut(request)
+      guard !reply.succeeded else { return }
+      throw Refusal(exit: reply.outcome == .refused ? 5 : 1, description: reply.message)
     }
   }
 
@@ -137,7 +125,7 @@ package struct SiteEngine {
 
   private func differences(_ plan: RunPlan, _ variant: SiteVariant) throws -> [String] {
     try StateVerification(
-      try shape.build(variant, world), directory, log: log, options: options(plan),
+      try shape.build(variant, world, log), directory, log: log, options: options(plan),
       clock: SystemWallClock(), canonical: { $0 }
     ).run().filter { !$0.isEqual }.map { "\($0.stored.name)" }
   }
@@ -157,7 +145,7 @@ package struct SiteEngine {
   private func own(_ plan: RunPlan, _ variant: SiteVariant) throws -> Owner {
     Owner(
       try TopologyOwner(
-        try shape.build(variant, world), stateRoot: root, log: log, options: options(plan),
+        try shape.build(variant, world, log), stateRoot: root, log: log, options: options(plan),
         clock: SystemWallClock(), report: { _ in }))
   }
 
@@ -198,7 +186,7 @@ package struct SiteEngine {
     switch error {
     case let error as StoreError:
       switch error.code {
-      case .corrupted, .newer, .foreign, .lineageChanged, .readOnly, .missing: 5
+      case .corrupted, .newer, .older, .foreign, .lineageChanged, .readOnly, .missing: 5
       case .locked: 7
       case .invalid: 2
       default: 1

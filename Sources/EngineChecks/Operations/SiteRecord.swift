@@ -34,6 +34,8 @@ package struct SiteRecord: Hashable, Sendable {
   package var time: Int64
   /// Its time is so far ahead that it moves no clock.
   package var isAhead = false
+  /// When the log took it; of records that are ahead.
+  package var logTime: Int64 = 0
 
   package var keyText: String { "k\(key)" }
 

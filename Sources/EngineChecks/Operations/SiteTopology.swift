@@ -3,7 +3,9 @@ package import Topology
 
 extension SiteShape {
   /// The topology, as an operator's program of this variant has it.
-  package func build(_ variant: SiteVariant, _ world: World) throws -> Topology {
+  package func build(
+    _ variant: SiteVariant, _ world: World, _ log: any RecordLog
+  ) throws -> Topology {
     let builder = StreamsBuilder(
       Self.topology, deadLetterTopic: publishesDeadLetters ? Self.deadLetterTopic : nil)
     for (number, topics) in groups.enumerated() {
@@ -13,7 +15,9 @@ extension SiteShape {
           seenIDs: retention, idle: .milliseconds(idle))
       }
       let both = sources.count == 2 ? sources[0].merge(sources[1], named: "both") : sources[0]
-      declare(number, both, variant, world, builder)
+      declare(
+        number, both, variant, world, SiteOutputSerde(world: world, limit: log.recordBytesMax),
+        builder)
     }
     return try builder.build()
   }
@@ -39,7 +43,7 @@ extension SiteShape {
 
   private func declare(
     _ number: Int, _ stream: KStream<String, SiteEvent>, _ variant: SiteVariant, _ world: World,
-    _ builder: StreamsBuilder
+    _ output: SiteOutputSerde, _ builder: StreamsBuilder
   ) {
     let worked = stream.mapValues(named: "work-\(number)") { _, event in
       try world.work(on: event)
@@ -65,8 +69,7 @@ extension SiteShape {
     }
     if hasTimers { timers(number, worked, world) }
     for sink in variant.sinks.sorted() {
-      worked.to(
-        sink, key: StringSerde(), value: SiteOutputSerde(world: world), named: "\(sink)-\(number)")
+      worked.to(sink, key: StringSerde(), value: output, named: "\(sink)-\(number)")
     }
   }
 
@@ -110,15 +113,22 @@ package struct SiteEventSerde: Serde {
   }
 }
 
-/// Events on their way out: their number, or more than a topic takes.
+/// Events on their way out: their number. While the world is half mended, of some it is more than a
+/// topic takes, or nothing at all where the log takes more than is to be had here.
 struct SiteOutputSerde: Serde {
+  /// The limit of logs that can be told one.
+  static let bytesMax = 10_000
+
   let world: World
+  /// Of the log, for a record.
+  let limit: Int
   var name: String { "site output" }
+
   func serialize(_ value: SiteEvent, into bytes: inout [UInt8]) throws {
     bytes += Array("\(value.uid)".utf8)
-    if value.kind == .brittle, world.phase == .halfMended {
-      bytes += [UInt8](repeating: 0x78, count: 1_000_001)
-    }
+    guard value.kind == .brittle, world.phase == .halfMended else { return }
+    guard limit <= Self.bytesMax else { throw SiteTrouble(description: "no output") }
+    bytes += [UInt8](repeating: 0x78, count: limit + 1)
   }
   func deserialize(_ bytes: RawSpan) throws -> SiteEvent {
     throw SerdeError("what a site sends is not read back")

@@ -21,6 +21,7 @@ package final class World: Sendable {
     var stopAt = 0
     var stop: (@Sendable () -> Void)?
     var beforeFault: (@Sendable () -> Void)?
+    var requests = 0
   }
   private let state = Mutex(State())
 
@@ -45,6 +46,14 @@ package final class World: Sendable {
   package func calm() {
     state.withLock {
       ($0.faultAt, $0.stopAt, $0.stop, $0.beforeFault) = (0, 0, nil, nil)
+    }
+  }
+
+  /// The id of a command that is asked for now.
+  package func nextRequest() -> String {
+    state.withLock {
+      $0.requests += 1
+      return "site-\($0.requests)"
     }
   }
 
