@@ -118,8 +118,8 @@ let package = Package(
       name: "StateWorker", dependencies: ["StateStore"], path: "Tests/StateWorker",
       swiftSettings: strict),
     .executableTarget(
-      name: "TrapWorker", dependencies: ["StateStore", "Topology"], path: "Tests/TrapWorker",
-      swiftSettings: strict),
+      name: "TrapWorker", dependencies: ["EmbeddedLog", "StateStore", "StreamCore", "Topology"],
+      path: "Tests/TrapWorker", swiftSettings: strict),
     .executableTarget(
       name: "LogWorker", dependencies: ["EmbeddedLog", "StreamCore"], path: "Tests/LogWorker",
       swiftSettings: strict),

@@ -12,7 +12,7 @@ static __thread const ctrap_site *current_site;
 static __thread int64_t current_offset;
 static __thread int64_t current_unit;
 
-static const int signals[] = {SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE};
+static const int signals[] = {SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
 // What was in force before, by signal.
 static struct sigaction before[65];
 
@@ -59,11 +59,17 @@ static size_t append_number(char *line, size_t length, int64_t number, char end)
   return length;
 }
 
+// Whether a thread's own doing raised the signal: one that somebody sent says nothing of the unit.
+// `abort` sends its own, as the runtime does for a failed cast.
+static int is_own(int signal, const siginfo_t *info) {
+  return info->si_code > 0
+         || (signal == SIGABRT && info->si_code == SI_TKILL && info->si_pid == getpid());
+}
+
 static void handle(int signal, siginfo_t *info, void *context) {
   (void)context;
   const ctrap_site *site = current_site;
-  // One that somebody sent says nothing of the unit.
-  if (site && info->si_code > 0) {
+  if (site && is_own(signal, info)) {
     current_site = NULL;
     char line[1024];
     size_t length = 0;

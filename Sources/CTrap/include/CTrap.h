@@ -20,8 +20,8 @@ void ctrap_leave(void);
 // what is returned belongs to ctrap_end_thread, by the same thread.
 void *ctrap_begin_thread(void);
 void ctrap_end_thread(void *stack);
-// From now on SIGILL, SIGTRAP, SIGSEGV, SIGBUS and SIGFPE first append the unit of their thread, and
-// then go where they went before. Handlers that are installed later go first.
+// From now on SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE and SIGABRT first append the unit of their
+// thread, and then go where they went before. Handlers that are installed later go first.
 void ctrap_install(void);
 
 #endif

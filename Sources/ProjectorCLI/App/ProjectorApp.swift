@@ -49,8 +49,10 @@ extension ProjectorApp {
     TrapReport.install()
     DamageReport.install()
     OpenFiles.raiseLimit()
-    let status = CommandRunner(topologies: topologies, signals: signals).run(
-      Array(CommandLine.arguments.dropFirst()))
+    let status = TrapReport.onThread {
+      CommandRunner(topologies: topologies, signals: signals).run(
+        Array(CommandLine.arguments.dropFirst()))
+    }
     exit(status.rawValue)
   }
 }

@@ -39,6 +39,8 @@ package struct RunOptions: Sendable {
   package var outputs: OutputChoice?
   /// At what a task's outbox is full.
   package var outbox = OutboxBound()
+  /// Where an owner keeps units that trapped; `nil` for one who only reads, and writes nothing down.
+  package var traps: TrapLedger?
   /// Tasks that go in silence to where their checkpoints end; no others are opened then.
   var ways: [TaskName: CatchUp]?
 

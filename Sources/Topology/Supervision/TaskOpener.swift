@@ -127,7 +127,9 @@ struct TaskOpener: Sendable {
       replay: try replay(of: planned.name, state),
       recordBytesMax: TaskPublisher.entryBytesMax(on: log), clock: clock,
       // A wait that is cut short is no try: the unit ends undone.
-      retryWait: { stop.sleep($0) }, log: report)
+      retryWait: { stop.sleep($0) },
+      traps: options.traps.map { TaskTraps($0, generation: generation, task: planned.name) },
+      log: report)
     let addsInputs = beginsAtEnds || hasCommitted
     for input in task.inputs { try prepare(input, of: task, addsInputs) }
     task.inputsChanged()

@@ -21,10 +21,12 @@ package final class TopologyOwner {
   ) throws {
     self.topology = topology
     directory = StateDirectory(root: stateRoot, topology: topology.name)
+    lock = try OwnerLock(directory)
+    var options = options
+    options.traps = try TrapLedger(directory, report: report)
     site = RebuildSite(
       topology: topology, directory: directory, log: log, options: options, clock: clock,
       report: report)
-    lock = try OwnerLock(directory)
     try SnapshotStore(directory).removeLeftovers()
     try RebuildJob.checkLineage(directory, topology)
   }

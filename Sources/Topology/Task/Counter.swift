@@ -6,6 +6,8 @@ public enum Counter: Int, CaseIterable, Sendable {
   case consumed, applied, duplicate, late, ignored, filtered, held, deadLettered
   // Beside the sum.
   case retried, unverified, firings, ahead
+  /// Units that went to their policy unrun, for their handler ended the process twice.
+  case trapped
   /// Of operators that the topology does not have any more.
   case timersDropped
   // Labels of fates: parts of the ones above.

@@ -34,6 +34,8 @@ package final class StreamTask {
   private var idle: IdleAdvance?
   /// When records came last.
   private var lastOffered: MonotonicTime?
+  /// `nil` for a task of one who only reads.
+  let traps: TaskTraps?
   private var order: UnitOrder
   /// What the running unit began by; `nil` for one that another brought with it.
   private var running: UnitOrder.Step?
@@ -59,10 +61,11 @@ package final class StreamTask {
   ///   - recordBytesMax: the largest record that the log takes.
   ///   - clock: tells how long inputs are idle.
   ///   - retryWait: waits before a further try; says whether to go on, and not to stop.
-  package init(
+  ///   - traps: of the owner.
+  init(
     _ topology: Topology, _ subTopology: SubTopology, partition: Int, state: TaskState,
     replay: FollowedJournal? = nil, recordBytesMax: Int, clock: any WallClock,
-    retryWait: @escaping (Duration) -> Bool,
+    retryWait: @escaping (Duration) -> Bool, traps: TaskTraps? = nil,
     log: @escaping @Sendable (String) -> Void
   ) throws {
     self.topology = topology
@@ -73,6 +76,7 @@ package final class StreamTask {
     self.retryWait = retryWait
     self.clock = clock
     idle = topology.idleAdvance.map { IdleAdvance(after: $0) }
+    self.traps = traps
     context = RecordContext(counters: counters, log: log)
     outbox = OutboxWriter(
       outbox: state.outbox, context: context, topology: topology.name,
@@ -117,6 +121,7 @@ package final class StreamTask {
       }
     ) { [journal = state.journal] bytes in _ = journal.append(bytes.span.bytes) }
     order = UnitOrder(inputs, journal: journal, clock: clock)
+    try traps?.begin(inputs: inputs.map(\.name), units: units)
     try timers.refresh()
     context.hasHeldRecords = kept.hasHeld
     for key in try kept.marked() { cascade.add(key) }
@@ -373,7 +378,10 @@ package final class StreamTask {
       if state.outbox.hasAppended { state.outbox.seal(try outputInterval.sealed()) }
       try beforeCommit?(self)
     }
-    if committed { journal.commit() }
+    if committed {
+      journal.commit()
+      try traps?.committed(state)
+    }
     return committed
   }
 

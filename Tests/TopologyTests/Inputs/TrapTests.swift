@@ -6,22 +6,11 @@ import Topology
 /// "A handler that traps": the signal's handler appends a line, the next start finds it.
 @Suite("Traps")
 struct TrapTests {
-  private static func worker() throws -> String {
-    let places = [Bundle.main.bundleURL, Bundle.main.executableURL?.deletingLastPathComponent()]
-    for place in places.compactMap({ $0 }) {
-      for directory in [place, place.deletingLastPathComponent()] {
-        let file = directory.appendingPathComponent("TrapWorker")
-        if FileManager.default.isExecutableFile(atPath: file.path) { return file.path }
-      }
-    }
-    throw CocoaError(.fileNoSuchFile)
-  }
-
   private static func trap(_ way: String, _ path: String) throws -> ChildProcess.Ending {
-    // The runtime's own report of a crash takes seconds.
     try ChildProcess(
-      worker(), [path, way], environment: ["SWIFT_BACKTRACE": "enable=no"], output: .discarded,
-      errors: .discarded
+      TrapSiteDirectory.worker(), ["unit", path, way],
+      // The runtime's own report of a crash takes seconds.
+      environment: ["SWIFT_BACKTRACE": "enable=no"], output: .discarded, errors: .discarded
     ).wait()
   }
 
@@ -32,8 +21,11 @@ struct TrapTests {
     let path = Self.path()
     defer { try? FileManager.default.removeItem(atPath: path) }
     #expect(try TrappedUnits(path: path).isEmpty)
-    for (number, way) in ["trap", "memory", "stack"].enumerated() {
-      #expect(try Self.trap(way, path) == .signal(way == "trap" ? SIGILL : SIGSEGV), "\(way)")
+    let ways = [
+      ("trap", SIGILL), ("memory", SIGSEGV), ("stack", SIGSEGV), ("abort", SIGABRT),
+    ]
+    for (number, (way, signal)) in ways.enumerated() {
+      #expect(try Self.trap(way, path) == .signal(signal), "\(way)")
       let trapped = try TrappedUnits(path: path)
       #expect(trapped.units.map(\.description).last == "orders-3@500 in task orders-3")
       #expect(
@@ -42,7 +34,7 @@ struct TrapTests {
     }
     // Others are not blamed: neither another unit, nor one during which somebody sent a signal.
     for way in ["outside", "sent"] { #expect(try Self.trap(way, path) != .exit(0)) }
-    #expect(try TrappedUnits(path: path).units.count == 3)
+    #expect(try TrappedUnits(path: path).units.count == 4)
   }
 
   @Test("a line is forgotten once an interval past its unit is durable; a damaged one is no line")

@@ -98,6 +98,8 @@ package final class StateVerification {
     var options = options
     options.publishes = false
     options.dropsOutputs = true
+    // Where units trapped is the owner's to write down.
+    options.traps = nil
     options.tasks = Set(tasks)
     options.partitions = nil
     for task in tasks {

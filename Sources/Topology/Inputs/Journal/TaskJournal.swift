@@ -47,6 +47,14 @@ package final class TaskJournal {
     return nil
   }
 
+  /// Whether the unit under way was not run where the journal was written, for its handler had ended
+  /// the process.
+  ///
+  /// - Throws: ``TaskError`` with `.diverged`.
+  package func isTrapped(_ name: UnitName) throws -> Bool {
+    try replayed().contains(.trapped(name))
+  }
+
   /// How often the unit under way was tried where the journal was written, if more than once.
   ///
   /// - Throws: ``TaskError`` with `.diverged`.

@@ -41,8 +41,7 @@ package final class TrapSite {
     unsafe site.deallocate()
   }
 
-  /// Runs user code for a unit.
-
+  /// Runs user code for a unit: a few stores, and nothing else while it does not trap.
   package func run<Result>(offset: Int64, unit: Int64, _ body: () throws -> Result) rethrows
     -> Result
   {

@@ -5,8 +5,9 @@ package import StateStore
 package struct TrappedUnit: Hashable, Sendable, CustomStringConvertible {
   package let generation: Int
   package let task: String
-  /// An input, or an operator whose firing it was.
+  /// An input, or `timer OPERATOR` for a firing.
   package let input: String
+  /// The record's, or half of the firing's id.
   package let offset: Int64
   /// The unit's number when it trapped.
   package let unit: Int64
@@ -20,7 +21,19 @@ package struct TrappedUnit: Hashable, Sendable, CustomStringConvertible {
     Self.prefix(generation: generation, task: task, input: input) + "\(offset)\t\(unit)\n"
   }
 
-  package var description: String { "\(input)@\(offset) in task \(task)" }
+  /// The input of an operator's firings; no topic's name has a space.
+  package static func timers(of operatorName: String) -> String { timerPrefix + operatorName }
+  private static let timerPrefix = "timer "
+
+  package var description: String {
+    input.hasPrefix(Self.timerPrefix)
+      ? "a timer of '\(input.dropFirst(Self.timerPrefix.count))' in task \(task)"
+      : "\(input)@\(offset) in task \(task)"
+  }
+
+  var place: TrapPlace {
+    TrapPlace(generation: generation, task: task, input: input, offset: offset)
+  }
 
   fileprivate init?(line: Substring) {
     let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
@@ -32,23 +45,27 @@ package struct TrappedUnit: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
+/// Where a unit is that may trap again: its number is another one where other units go first.
+struct TrapPlace: Hashable, Sendable {
+  let generation: Int
+  let task: String
+  let input: String
+  let offset: Int64
+}
+
 /// `STATE/TOPOLOGY/trapped`: the units of a topology whose handlers trapped, as the owner's start
 /// finds them.
 ///
 /// Each is tried once more; one that traps again is not run any more. A line is forgotten once an
 /// interval past its unit is durable: the unit went through, or went to its policy.
 package struct TrappedUnits: Sendable {
-  fileprivate struct Place: Hashable {
-    let generation: Int
-    let task: String
-    let input: String
-    let offset: Int64
-  }
+  /// After so many traps a unit is not run any more.
+  static let triesMax = 2
 
   package let path: String
   /// In the order in which they trapped.
   package private(set) var units: [TrappedUnit] = []
-  private var counts: [Place: Int] = [:]
+  private var counts: [TrapPlace: Int] = [:]
 
   /// Reads the lines; one that is cut off or none of ours is passed over.
   ///
@@ -59,7 +76,7 @@ package struct TrappedUnits: Sendable {
     for line in (try DurableFile.read(path) ?? "").split(separator: "\n") {
       guard let unit = TrappedUnit(line: line) else { continue }
       units.append(unit)
-      counts[Place(unit), default: 0] += 1
+      counts[unit.place, default: 0] += 1
     }
   }
 
@@ -67,20 +84,38 @@ package struct TrappedUnits: Sendable {
 
   /// How often a unit trapped: after the second time it is not run.
   package func traps(generation: Int, task: String, input: String, offset: Int64) -> Int {
-    if counts.isEmpty { return 0 }
-    return counts[
-      Place(generation: generation, task: task, input: input, offset: offset)] ?? 0
+    traps(at: TrapPlace(generation: generation, task: task, input: input, offset: offset))
   }
 
-  /// Forgets the units of a task before one that is durable.
+  func traps(at place: TrapPlace) -> Int { counts.isEmpty ? 0 : counts[place] ?? 0 }
+
+  /// Forgets the units of a task that trapped before one that is durable, and not since.
   ///
   /// - Returns: whether there were any; ``save()`` then makes it last.
   package mutating func forget(generation: Int, task: String, before unit: Int64) -> Bool {
+    var last: [TrapPlace: Int64] = [:]
+    for unit in units { last[unit.place] = max(last[unit.place] ?? 0, unit.unit) }
+    return remove { $0.generation == generation && $0.task == task && last[$0.place] ?? 0 < unit }
+  }
+
+  /// Forgets units that have passed.
+  ///
+  /// - Returns: as ``forget(generation:task:before:)``.
+  mutating func forget(_ places: Set<TrapPlace>) -> Bool { remove { places.contains($0.place) } }
+
+  /// Forgets the units of generations that will not run any more.
+  ///
+  /// - Returns: as ``forget(generation:task:before:)``.
+  mutating func forget(generationsBefore generation: Int) -> Bool {
+    remove { $0.generation < generation }
+  }
+
+  private mutating func remove(_ isGone: (TrappedUnit) -> Bool) -> Bool {
     let count = units.count
-    units.removeAll { $0.generation == generation && $0.task == task && $0.unit < unit }
+    units.removeAll(where: isGone)
     guard units.count < count else { return false }
     counts = [:]
-    for unit in units { counts[Place(unit), default: 0] += 1 }
+    for unit in units { counts[unit.place, default: 0] += 1 }
     return true
   }
 
@@ -91,12 +126,5 @@ package struct TrappedUnits: Sendable {
   package func save() throws(StoreError) {
     if !units.isEmpty { return try DurableFile.write(units.map(\.line).joined(), to: path) }
     guard unlink(path) == 0 || errno == ENOENT else { throw DurableFile.failure("remove", path) }
-  }
-}
-
-extension TrappedUnits.Place {
-  init(_ unit: TrappedUnit) {
-    self.init(
-      generation: unit.generation, task: unit.task, input: unit.input, offset: unit.offset)
   }
 }

@@ -39,7 +39,7 @@ package final class EngineThread: Sendable {
 
     func run() {
       // The closure holds tasks, whose state others open once this thread is joined: it goes first.
-      takeBody()?()
+      TrapReport.onThread { takeBody()?() }
       isDone.change { $0 = true }
     }
 

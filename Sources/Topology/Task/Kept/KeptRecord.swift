@@ -99,15 +99,15 @@ package struct KeptRecord: Hashable, Sendable {
     self.sequenceNumber = sequenceNumber
   }
 
-  /// The reason of a timer that failed to fire.
+  /// The reason of a timer that failed to fire, unless its handler trapped.
   static let firingReason = "firing"
-  var isFiring: Bool {
-    if case .failed(Self.firingReason, _, _) = why { true } else { false }
-  }
+  /// Where no record of the log lies.
+  static let firingOffset: Offset = -1
+  var isFiring: Bool { record.offset == Self.firingOffset }
 
   /// Why it died; `nil` for one that waits, and for a firing.
   var reason: ProcessingFailure.Reason? {
-    if case .failed(let reason, _, _) = why {
+    if case .failed(let reason, _, _) = why, !isFiring {
       ProcessingFailure.Reason(rawValue: reason)
     } else {
       nil

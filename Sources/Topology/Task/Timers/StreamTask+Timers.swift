@@ -54,8 +54,14 @@ extension StreamTask {
   }
 
   private func fire(_ timer: Timer, resolving entry: KeptEntry?) throws -> Bool {
+    guard let traps else { return try fireUnit(timer, resolving: entry) }
+    return try traps.run(timer, unit: journal.unit) { try fireUnit(timer, resolving: entry) }
+  }
+
+  private func fireUnit(_ timer: Timer, resolving entry: KeptEntry?) throws -> Bool {
     let name = timer.unitName
     let death = try journal.death(of: name)
+    let isTrapped = try death != nil ? journal.isTrapped(name) : traps?.isSpent(timer) ?? false
     var attempts = 1
     while true {
       let time = max(timer.time, timers.clock ?? timer.time)
@@ -65,6 +71,7 @@ extension StreamTask {
       context.streamTime = time
       forgetLoadedBatch()
       do {
+        if isTrapped { throw ProcessingFailure.trapped(operatorName: timer.name) }
         if let death { throw ProcessingFailure(.process, .process, death.message) }
         if let entry { try kept.remove(entry) } else { try timers.delete(timer) }
         try timers.fire(timer, at: time)
@@ -74,25 +81,32 @@ extension StreamTask {
         interval.dropUnit()
         // Before the failure is settled, nobody knows of it.
         try timers.refresh()
-        if death == nil, attempts <= context.policies.policy(of: failure.stage).retries {
+        if death == nil, !isTrapped,
+          attempts <= context.policies.policy(of: failure.stage).retries
+        {
           attempts += 1
           continue
         }
         try journal.checkDeath(of: name, failure.description)
-        if case .policy(.fail) = failure.verdict(context.policies), death == nil, entry == nil {
-          throw TaskError(.recordFailed, inputs[0].topicPartition, nil, failure.description)
+        let action = death.map(\.action) ?? failure.action(context.policies)
+        if action == .fail, entry == nil {
+          throw TaskError(
+            .recordFailed, inputs[0].topicPartition, nil,
+            "\(failure.description); the policy is to stop: \(failure.todo(traps))")
         }
+        if isTrapped { try noteTrapped(name) }
         try journal.follow(
           .died(
             name,
             death
               ?? Death(
-                reason: KeptRecord.firingReason, message: failure.message,
+                reason: failure.firingReason(action), message: failure.message,
                 operatorName: timer.name, attempts: attempts, parks: false)))
         // One that is tried again in vain stays as it was.
         guard entry == nil else { return false }
         timers.advance(to: OrderTime(time))
-        try bury(failure, of: timer)
+        try timers.delete(timer)
+        try bury(failure, of: timer, action)
         try finish()
         return false
       }
@@ -106,20 +120,46 @@ extension StreamTask {
     if !context.createdRows.isEmpty, let key = context.waitingKey { cascade.add(Array(key)) }
   }
 
-  /// A firing parks nothing, and its dead letter is outside the sum.
-  private func bury(_ failure: ProcessingFailure, of timer: Timer) throws {
-    try timers.delete(timer)
-    log("a timer of '\(timer.name)' failed: \(failure.description)")
+  /// A firing parks nothing, and its dead letter is outside the sum; `skip` keeps none.
+  private func bury(
+    _ failure: ProcessingFailure, of timer: Timer, _ action: ErrorPolicy.Action
+  ) throws {
+    log(
+      "a timer of '\(timer.name)' failed\(action == .skip ? " and is skipped" : ""): "
+        + failure.description)
+    if action == .skip { return }
     let record = ConsumerRecord(
-      topicPartition: inputs[0].topicPartition, offset: -1, timestamp: timer.time, key: timer.key,
-      value: nil, headers: [])
+      topicPartition: inputs[0].topicPartition, offset: KeptRecord.firingOffset,
+      timestamp: timer.time, key: timer.key, value: nil, headers: [])
     let entry = KeptRecord(
       record: record,
-      why: .failed(reason: KeptRecord.firingReason, message: failure.message, parks: false),
+      why: .failed(
+        reason: failure.firingReason(action), message: failure.message, parks: false),
       operatorName: timer.name, eventID: context.eventID, valueHash: 0, attempts: 1,
       key: timer.key, hasDurableID: false)
     kept.bury(entry, id: context.idHash)
     if let topic = topology.deadLetterTopic { outbox.bury(entry, in: topic) }
+  }
+}
+
+extension ProcessingFailure {
+  /// What becomes of a firing; only what waits for a row is held, and a firing waits for none.
+  fileprivate func action(_ policies: SourcePolicies) -> ErrorPolicy.Action {
+    if case .policy(let action) = verdict(policies) { action } else { .deadLetter }
+  }
+
+  /// The word of a firing's death.
+  fileprivate func firingReason(_ action: ErrorPolicy.Action) -> String {
+    if action == .skip { return Reason.skipped.rawValue }
+    return reason == .trapped ? reason.rawValue : KeptRecord.firingReason
+  }
+}
+
+extension Death {
+  /// What its policy was.
+  var action: ErrorPolicy.Action {
+    if reason == ProcessingFailure.Reason.skipped.rawValue { return .skip }
+    return parks ? .parkKey : .deadLetter
   }
 }
 
@@ -138,8 +178,8 @@ extension RecordContext {
   func beginFiring(of timer: Timer, input: TopicPartition) {
     load(
       ConsumerRecord(
-        topicPartition: input, offset: -1, timestamp: timer.time, key: timer.key, value: nil,
-        headers: []))
+        topicPartition: input, offset: KeptRecord.firingOffset, timestamp: timer.time,
+        key: timer.key, value: nil, headers: []))
     idHash = timer.idHash
   }
 

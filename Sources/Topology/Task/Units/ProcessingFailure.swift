@@ -81,6 +81,20 @@ public struct ProcessingFailure: Error, Sendable, CustomStringConvertible {
     verdict ?? .policy(policies.policy(of: stage).action)
   }
 
+  /// Of a unit that is not run any more.
+  static func trapped(operatorName: String = "") -> ProcessingFailure {
+    ProcessingFailure(
+      .process, .trapped, "its handler ended the process twice", operatorName: operatorName)
+  }
+
+  /// What whoever runs the topology is to do where the policy is to stop.
+  func todo(_ traps: TaskTraps?) -> String {
+    guard reason == .trapped, let traps else {
+      return "correct the topology or the record's policy and start again"
+    }
+    return "correct the handler, remove \(traps.path) so that it is run again, and start again"
+  }
+
   /// A failure of the `process` stage from whatever a user's closure threw.
   @usableFromInline
   static func wrapping(_ error: any Error, operatorName: String) -> any Error {

@@ -35,6 +35,14 @@ final class UnitOrigin {
     }
   }
 
+  /// Whether an operator of the process asked for it.
+  var isDecided: Bool {
+    switch kind {
+    case .record, .waiting, .line: false
+    case .retried, .released: true
+    }
+  }
+
   var isRecord: Bool { if case .record = kind { true } else { false } }
 
   /// Whether its number is checked. The number of one that was consumed before has come, unless the

@@ -8,6 +8,13 @@ extension StreamTask {
   /// - Throws: ``TaskError`` with `.recordFailed` or `.stopped` where the record is not taken, and
   ///   nothing of it is left; anything else closes the task.
   func run(_ origin: UnitOrigin) throws -> UnitResult {
+    guard let traps else { return try runUnit(origin) }
+    return try traps.run(input: origin.input.order, offset: context.offset, unit: journal.unit) {
+      try runUnit(origin)
+    }
+  }
+
+  private func runUnit(_ origin: UnitOrigin) throws -> UnitResult {
     var attempts = 1
     context.policies = origin.source.policies
     let ids = seenIDs[origin.input.order]
@@ -17,6 +24,9 @@ extension StreamTask {
     if journal.replay != nil {
       if let death = try journal.death(of: unitName) { return try letDie(death, origin) }
       replayedTries = try journal.tries(of: unitName)
+    }
+    if let traps, traps.isSpent(input: origin.input.order, offset: context.offset) {
+      return try passOver(origin)
     }
     while true {
       do {
@@ -66,14 +76,40 @@ extension StreamTask {
       throw journal.diverged("\(unitName) died, and is \(admission) here")
     }
     takeBack()
+    if try journal.isTrapped(unitName) { try noteTrapped(unitName) }
     retried = Int64(death.attempts - 1)
-    let action: ErrorPolicy.Action =
-      death.reason == ProcessingFailure.Reason.skipped.rawValue
-      ? .skip : death.parks ? .parkKey : .deadLetter
     let failure = ProcessingFailure(
       .process, ProcessingFailure.Reason(rawValue: death.reason) ?? .process, death.message,
-      operatorName: death.operatorName, action: action)
-    return try settle(failure, action, death.attempts, origin)
+      operatorName: death.operatorName, action: death.action)
+    return try settle(failure, death.action, death.attempts, origin)
+  }
+
+  /// Has a record go to its policy whose handler ended the process, without running it: as with one
+  /// that dies, only its time and id are looked for.
+  private func passOver(_ origin: UnitOrigin) throws -> UnitResult {
+    sequences.beginUnit()
+    var failure = ProcessingFailure.trapped()
+    do {
+      let admission = try letIn(origin, runs: false)
+      if admission != .processed { return try settle(admission, origin) }
+    } catch let found as ProcessingFailure {
+      failure = found
+    }
+    takeBack()
+    guard case .policy(let action) = failure.verdict(origin.source.policies) else {
+      return try wait(failure, origin)
+    }
+    if failure.reason == .trapped {
+      try journal.checkDeath(of: unitName, failure.description)
+      try noteTrapped(unitName)
+    }
+    return try settle(failure, action, 1, origin)
+  }
+
+  /// A unit is not run because its handler ended the process.
+  func noteTrapped(_ name: UnitName) throws {
+    counters.count(.trapped)
+    try journal.follow(.trapped(name))
   }
 
   /// Finds a record's time and id and lets it in or not; one that was let in then runs, if it is to.
@@ -285,10 +321,11 @@ extension StreamTask {
   ) throws -> UnitResult {
     try journal.checkDeath(of: unitName, failure.description)
     if case .fail = action {
+      // A kept one stays as it was, and the next try that somebody asks for is one again.
+      if origin.isDecided { traps?.pass(input: origin.input.order, offset: context.offset) }
       throw TaskError(
         .recordFailed, context.topicPartition, context.offset,
-        "\(failure.description); the policy is to stop: correct the topology or the record's "
-          + "policy and start again")
+        "\(failure.description); the policy is to stop: \(failure.todo(traps))")
     }
     retake(origin)
     if action != .parkKey { try settleNumber() }
