@@ -42,7 +42,7 @@ struct EndOfTimeTests {
   }
 
   private func send(
-    _ key: String, _ time: Int64, _ value: String = "x", to topic: String = "left",
+    _ key: String, _ time: Int64, value: String = "x", to topic: String = "left",
     _ driver: TopologyTestDriver
   ) throws {
     try driver.send(value, key: key, at: Timestamp(milliseconds: time), to: topic)
@@ -74,7 +74,7 @@ struct EndOfTimeTests {
     #expect(driver.counters["firings"] == 3 && driver.counters["deadLettered"] ?? 0 == 0)
     // What stays set can be cancelled.
     #expect(try timers(driver) == 3)
-    try send("a", 210, "cancel", driver)
+    try send("a", 210, value: "cancel", driver)
     #expect(try timers(driver) == 2)
   }
 

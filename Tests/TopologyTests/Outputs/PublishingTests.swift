@@ -158,7 +158,7 @@ struct PublishingTests {
     let journal = try StateReader.open(path).read { try $0.journal() }.map {
       try JournalEntry($0).content
     }
-    #expect(journal.count == 1 && journal.allSatisfy(\.beginsUnit))
+    #expect(journal.count == 1 && journal.allSatisfy { $0.beginsUnit })
     let comparisons = try StateVerification(
       topology, owner.directory, log: site.log, options: RunOptions(), clock: VirtualClock(),
       canonical: { $0 }
