@@ -6,11 +6,49 @@
 
 struct csimdjson_parser {
   std::unique_ptr<simdjson::internal::dom_parser_implementation> implementation;
+  std::unique_ptr<uint32_t[]> ends;
+  size_t ends_capacity = 0;
+  uint32_t stack[CSIMDJSON_DEPTH_MAX];
+  csimdjson_parser *next = nullptr;
 };
 
-extern "C" csimdjson_parser *csimdjson_new(void) { return new (std::nothrow) csimdjson_parser(); }
+namespace {
+// Those of a thread that are not in use: as many as were at work at once, one within the other.
+struct idle_parsers {
+  csimdjson_parser *first = nullptr;
+  ~idle_parsers() {
+    while (auto parser = first) {
+      first = parser->next;
+      delete parser;
+    }
+  }
+};
+thread_local idle_parsers idle;
+}  // namespace
 
-extern "C" void csimdjson_free(csimdjson_parser *parser) { delete parser; }
+extern "C" csimdjson_parser *csimdjson_take(void) {
+  auto parser = idle.first;
+  if (!parser) return new (std::nothrow) csimdjson_parser();
+  idle.first = parser->next;
+  return parser;
+}
+
+extern "C" void csimdjson_give_back(csimdjson_parser *parser) {
+  parser->next = idle.first;
+  idle.first = parser;
+}
+
+extern "C" uint32_t *csimdjson_ends(csimdjson_parser *parser, size_t count) {
+  if (parser->ends_capacity < count) {
+    size_t capacity = 1024;
+    while (capacity < count) capacity *= 2;
+    parser->ends.reset(new (std::nothrow) uint32_t[capacity]);
+    parser->ends_capacity = parser->ends ? capacity : 0;
+  }
+  return parser->ends.get();
+}
+
+extern "C" uint32_t *csimdjson_stack(csimdjson_parser *parser) { return parser->stack; }
 
 static int64_t code(simdjson::error_code error) {
   switch (error) {

@@ -21,9 +21,18 @@ enum {
   CSIMDJSON_OTHER = -7,
 };
 
-// NULL where memory is out.
-csimdjson_parser *csimdjson_new(void);
-void csimdjson_free(csimdjson_parser *parser);
+// One that nobody on this thread uses; NULL where memory is out. What a parse needs is the thread's
+// and not the reader's: a process has thousands of readers and a few threads.
+csimdjson_parser *csimdjson_take(void);
+// Keeps it for the thread's next text.
+void csimdjson_give_back(csimdjson_parser *parser);
+
+// Room for so many numbers, undefined, until the next call with this parser; NULL where memory is
+// out.
+uint32_t *csimdjson_ends(csimdjson_parser *parser, size_t count);
+// Room for a number a level.
+#define CSIMDJSON_DEPTH_MAX 1024
+uint32_t *csimdjson_stack(csimdjson_parser *parser);
 
 // Finds the structural indexes of bytes[0 ..< length]: of each bracket, colon and comma, and of
 // the first byte of each scalar. The bytes need no padding.

@@ -3,7 +3,7 @@ import Glibc
 import StreamCore
 import Synchronization
 
-/// Parses one JSON text after another on one thread, reusing its memory.
+/// Parses one JSON text after another on one thread, reusing the thread's memory.
 ///
 /// simdjson's stage 1 finds the structure and checks UTF-8; a walk over it checks the rest of the
 /// grammar, of what is never asked for too, and notes where each container ends. Nothing is
@@ -13,29 +13,15 @@ import Synchronization
 @safe public final class JSONParser {
   /// Where the current text lies; never freed, so that a view can tell that its parse is over.
   @usableFromInline let state: UnsafeMutablePointer<ParseState>
-  private let stage1: OpaquePointer
-  private var ends: UnsafeMutablePointer<UInt32>
-  private var endsCapacity: Int
-  private let stack: UnsafeMutablePointer<UInt32>
+  /// The thread's, for the current text.
+  private var stage1: OpaquePointer?
 
   /// Most levels of objects and arrays within each other.
-  public static let depthMax = 1024
+  public static let depthMax = Int(CSIMDJSON_DEPTH_MAX)
 
-  public init() {
-    guard let stage1 = unsafe csimdjson_new() else { fatalError("out of memory") }
-    unsafe self.stage1 = stage1
-    unsafe state = ParseState.take()
-    endsCapacity = 1024
-    unsafe ends = .allocate(capacity: endsCapacity)
-    unsafe stack = .allocate(capacity: Self.depthMax)
-  }
+  public init() { unsafe state = ParseState.take() }
 
-  deinit {
-    unsafe csimdjson_free(stage1)
-    unsafe ends.deallocate()
-    unsafe stack.deallocate()
-    unsafe ParseState.giveBack(state)
-  }
+  deinit { unsafe ParseState.giveBack(state) }
 
   /// Parses `bytes` and lends its root to `body`. Neither it nor a view made from it may be used
   /// when `body` has returned: that is a precondition failure.
@@ -60,14 +46,28 @@ import Synchronization
     guard let base = bytes.baseAddress, bytes.count > 0 else {
       throw SerdeError("not JSON: no bytes")
     }
-    let source = unsafe base.assumingMemoryBound(to: UInt8.self)
+    guard let stage1 = unsafe csimdjson_take() else { throw Self.outOfMemory }
+    do throws(SerdeError) {
+      try unsafe begin(base.assumingMemoryBound(to: UInt8.self), bytes.count, stage1)
+    } catch {
+      unsafe csimdjson_give_back(stage1)
+      throw error
+    }
+    unsafe self.stage1 = unsafe stage1
+  }
+
+  private func begin(
+    _ source: UnsafePointer<UInt8>, _ length: Int, _ stage1: OpaquePointer
+  ) throws(SerdeError) {
     var indexes: UnsafePointer<UInt32>?
-    let count = unsafe csimdjson_stage1(stage1, source, bytes.count, &indexes)
+    let count = unsafe csimdjson_stage1(stage1, source, length, &indexes)
     guard count > 0, let indexes = unsafe indexes else { throw Self.stage1Error(count) }
-    if Int(count) > endsCapacity { grow(to: Int(count)) }
-    let hasEscapes = unsafe memchr(base, 0x5C, bytes.count) != nil
+    guard let ends = unsafe csimdjson_ends(stage1, Int(count)),
+      let stack = unsafe csimdjson_stack(stage1)
+    else { throw Self.outOfMemory }
+    let hasEscapes = unsafe memchr(source, 0x5C, length) != nil
     let walk = unsafe GrammarWalk(
-      source: source, length: bytes.count, indexes: indexes, count: Int(count), ends: ends,
+      source: source, length: length, indexes: indexes, count: Int(count), ends: ends,
       stack: stack, hasEscapes: hasEscapes)
     if let problem = walk.firstProblem() { throw problem }
     unsafe state.pointee.begin(
@@ -75,12 +75,14 @@ import Synchronization
   }
 
   @usableFromInline
-  func end() { unsafe state.pointee.end() }
+  func end() {
+    unsafe state.pointee.end()
+    if let stage1 = unsafe stage1 { unsafe csimdjson_give_back(stage1) }
+    unsafe stage1 = nil
+  }
 
-  private func grow(to count: Int) {
-    unsafe ends.deallocate()
-    endsCapacity = max(count, 2 * endsCapacity)
-    unsafe ends = .allocate(capacity: endsCapacity)
+  private static var outOfMemory: SerdeError {
+    SerdeError("no memory for the structure of the JSON text")
   }
 
   private static func stage1Error(_ code: Int64) -> SerdeError {
@@ -91,7 +93,7 @@ import Synchronization
     case Int64(CSIMDJSON_CONTROL_CHARACTER):
       SerdeError("not JSON: a control character in a string")
     case Int64(CSIMDJSON_TOO_LARGE): SerdeError("a JSON text of 4 GiB or more")
-    case Int64(CSIMDJSON_MEMORY): SerdeError("no memory for the structure of the JSON text")
+    case Int64(CSIMDJSON_MEMORY): outOfMemory
     default: SerdeError("not JSON: simdjson's error \(code)")
     }
   }
