@@ -58,7 +58,7 @@ let package = Package(
     .target(name: "CELTimeZones", dependencies: ["CEL"], swiftSettings: wrapper),
     .target(name: "JSONSerdes", dependencies: ["StreamCore", "CSimdJSON"], swiftSettings: wrapper),
     .target(
-      name: "StateStore", dependencies: ["StreamCore", "CFault", "CLMDB", "CXXHash"],
+      name: "StateStore", dependencies: ["StreamCore", "CFault", "CLMDB", "CMalloc", "CXXHash"],
       // Lifetimes: so that a function may hand out a span of what it borrows.
       swiftSettings: wrapper + [.enableExperimentalFeature("Lifetimes")]),
     .target(
@@ -68,7 +68,7 @@ let package = Package(
     .target(
       name: "Topology",
       dependencies: [
-        "StreamCore", "StateStore", "CMalloc", "CTrap",
+        "StreamCore", "StateStore", "CTrap",
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: strict),

@@ -61,7 +61,7 @@ extension Environment {
     unsafe mdb_env_stat(open, &mainTable)
     let info = unsafe infoInside
     rested = unsafe Rested(info: info, mainTable: mainTable)
-    unsafe mdb_env_close(open)
+    unsafe Self.closeHandle(open)
     unsafe handle = nil
   }
 
@@ -97,7 +97,7 @@ extension Environment {
     do throws(StoreError) {
       try unsafe openTablesAgain(opened)
     } catch {
-      unsafe mdb_env_close(opened)
+      unsafe Self.closeHandle(opened)
       throw error
     }
     unsafe handle = unsafe opened
@@ -193,7 +193,7 @@ extension Environment {
         let result = unsafe mdb_env_set_mapsize(handle, size(mapSizeInside))
         if result == MDB_SUCCESS { return nil }
         // LMDB has unmapped the file by now, and would read where it was.
-        unsafe mdb_env_close(handle)
+        unsafe Self.closeHandle(handle)
         unsafe self.handle = nil
         return StoreError(lmdb: result, operation, store: directory)
       } catch {

@@ -95,7 +95,7 @@ package final class Environment: @unchecked Sendable {
   deinit {
     // Under the lock: nobody may open the directory again before LMDB has let go of it.
     Self.opened.withLock { opened in
-      if let handle = unsafe handle { unsafe mdb_env_close(handle) }
+      if let handle = unsafe handle { unsafe Self.closeHandle(handle) }
       opened[identity] = nil
     }
   }
@@ -163,12 +163,12 @@ package final class Environment: @unchecked Sendable {
     let handle = try unsafe openHandle(directory, options)
     if isNew {
       do throws(StoreError) { try DirectorySync.sync(directory, for: directory) } catch {
-        unsafe mdb_env_close(handle)
+        unsafe closeHandle(handle)
         throw error
       }
     }
     guard let identity = identity(of: directory) else {
-      unsafe mdb_env_close(handle)
+      unsafe closeHandle(handle)
       throw StoreError(.missing, "the environment was removed meanwhile", store: directory)
     }
     return unsafe Environment(
@@ -193,7 +193,9 @@ package final class Environment: @unchecked Sendable {
     if !options.readsInOrder, dataBytes(of: directory) > readAheadBytesMax {
       flags |= MDB_NORDAHEAD
     }
-    result = unsafe mdb_env_open(handle, directory, UInt32(flags), 0o644)
+    result = ProcessMemory.reserving {
+      unsafe mdb_env_open(handle, directory, UInt32(flags), 0o644)
+    }
     guard result == MDB_SUCCESS else {
       unsafe mdb_env_close(handle)
       let error = StoreError(lmdb: result, "opening the environment", store: directory)
@@ -201,7 +203,13 @@ package final class Environment: @unchecked Sendable {
       throw error
     }
     files.release()
+    ProcessMemory.noteReservations(1)
     return unsafe handle
+  }
+
+  static func closeHandle(_ handle: OpaquePointer) {
+    unsafe mdb_env_close(handle)
+    ProcessMemory.noteReservations(-1)
   }
 
   /// A larger file is read without reading ahead: megabytes around each page that is missing would
