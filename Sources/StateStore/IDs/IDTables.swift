@@ -71,6 +71,11 @@ struct IDTables {
   let segments: Table
   private let scope: UInt32
 
+  /// Of all scopes, and that which numbers them.
+  static let names = [
+    "ids.active", "ids.hashes", "ids.places", "ids.orders", "ids.segments", "ids.scopes",
+  ]
+
   init(_ environment: Environment, scope: UInt32) throws(StoreError) {
     self.active = try environment.table("ids.active")
     self.hashes = try environment.table("ids.hashes")

@@ -15,6 +15,27 @@ extension Environment {
     }
   }
 
+  /// Opens these tables, and makes those that are missing in one transaction: a state has dozens, and
+  /// each commit waits for the disk. The caller holds no transaction.
+  ///
+  /// - Parameter fill: writes what belongs to them, in the same transaction.
+  package func prepareTables(
+    _ names: [String], fill: ((Transaction) throws(StoreError) -> Void)? = nil
+  ) throws(StoreError) {
+    try openTables()
+    if fill == nil, names.allSatisfy({ openedTable($0) != nil }) { return }
+    try openingTables { () throws(StoreError) in
+      var numbers = tables.withLock { $0 }
+      let transaction = try WriteTransaction(self)
+      for name in names where numbers[name] == nil {
+        numbers[name] = try transaction.operations.openTable(name, create: true)
+      }
+      try fill?(transaction.operations)
+      try transaction.commit()
+      tables.withLock { $0 = numbers }
+    }
+  }
+
   /// Whether nothing was ever committed here.
   package var isEmpty: Bool {
     get throws(StoreError) {

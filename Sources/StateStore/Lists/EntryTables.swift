@@ -16,6 +16,9 @@ struct EntryTables {
   let groups: Table
   let ids: Table
 
+  /// Its tables: those of the store of this name.
+  static func names(_ name: String) -> [String] { [name, "\(name).groups", "\(name).ids"] }
+
   init(_ name: String, _ environment: Environment) throws(StoreError) {
     self.entries = try environment.table(name)
     self.groups = try environment.table("\(name).groups")

@@ -56,6 +56,11 @@ package struct StoreDescription: Hashable, Sendable {
   static func indexTable(_ name: String, _ index: String) -> String { "index \(name) \(index)" }
   static func countsTable(_ name: String, _ index: String) -> String { "count \(name) \(index)" }
 
+  var tables: [String] {
+    [Self.rowsTable(name)] + (kind == .audit ? [Self.auditTree(name)] : [])
+      + indexes.flatMap { [Self.indexTable(name, $0.name), Self.countsTable(name, $0.name)] }
+  }
+
   /// Lines of `field<TAB>value…`, one or more a field.
   var text: String {
     var lines = [

@@ -174,10 +174,10 @@ extension TaskState {
       tables.append(try environment.table(StoreDescription.countsTable(name, index.name)))
     }
     let text = description.text
-    let write = try WriteTransaction(environment)
-    for table in tables { try write.operations.clear(table) }
-    try write.operations.put(catalog, name.utf8Bytes.raw, text.utf8Bytes.raw)
-    try write.commit()
+    try environment.prepareTables(description.tables) { [catalog] write throws(StoreError) in
+      for table in tables { try write.clear(table) }
+      try write.put(catalog, name.utf8Bytes.raw, text.utf8Bytes.raw)
+    }
     storedStores[name] = text
   }
 }

@@ -63,6 +63,7 @@ package final class TaskState {
     _ environment: Environment, _ directory: String, _ identity: TaskIdentity, _ lock: Int32
   ) throws(StoreError) {
     try environment.clearStaleReaders()
+    try environment.prepareTables(Self.tables)
     self.environment = environment
     self.durable = DurableCommits(environment)
     self.directory = directory
@@ -91,6 +92,14 @@ package final class TaskState {
     // From here on `deinit` closes it: not before nothing can fail, or it would be closed twice.
     self.lock = lock
   }
+
+  /// Those that every state has, in whatever order.
+  private static let tables =
+    [
+      "meta", "catalog", "words", "directory", "outbox", "outbox.meta", "journal", "timers",
+      Positions.tableName,
+    ] + IDTables.names
+    + ["held", "deadLetters", "marks", "sequences"].flatMap(EntryTables.names)
 
   deinit {
     interval.abort()
