@@ -138,6 +138,8 @@ package struct TaskIdentity: Hashable, Sendable {
         changes.append("store '\(name)' is gone")
         continue
       }
+      // Nearly always; to read them takes longer than all else that opens a task.
+      if old == new { continue }
       changes += StoreLineage(text: old).changes(to: StoreLineage(text: new))
         .map { "store '\(name)': \($0)" }
     }

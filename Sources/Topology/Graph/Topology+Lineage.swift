@@ -1,10 +1,13 @@
 import StateStore
+import Synchronization
 
 extension Topology {
   /// Lineage of a store as it is kept beside the rows: its form, and all operators above it.
   ///
   /// State of another lineage is refused at start, with what differs.
-  public func lineage(ofStore name: String) -> String { storeLineage(of: name).text }
+  public func lineage(ofStore name: String) -> String {
+    lineages.text(of: name) { storeLineage(of: name).text }
+  }
 
   func storeLineage(of name: String) -> StoreLineage {
     let above = operators(above: name)
@@ -34,6 +37,18 @@ extension Topology {
       }
     }
     return above.sorted().map { operators[$0] }
+  }
+}
+
+/// The texts of a topology's lineages, each made once.
+final class LineageTexts: Sendable {
+  private let texts = Mutex<[String: String]>([:])
+
+  func text(of store: String, _ make: () -> String) -> String {
+    if let known = texts.withLock({ $0[store] }) { return known }
+    let text = make()
+    texts.withLock { $0[store] = text }
+    return text
   }
 }
 

@@ -23,6 +23,8 @@ public struct Topology: Sendable {
   let declarations: [any StoreDeclaration]
   /// By the numbers of ``operators``.
   let assemblies: [Assemble]
+  /// Asked for by each of its tasks, of which a process may open thousands.
+  let lineages = LineageTexts()
 
   /// Wires the operators of a task, consumers before producers.
   func assemble(_ sub: SubTopology, in assembly: TaskAssembly) {
