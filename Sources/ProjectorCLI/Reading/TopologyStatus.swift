@@ -121,12 +121,15 @@ struct TopologyStatus {
   ///
   /// - Throws: ``StreamCore/LogError``.
   mutating func askEnds(of log: any RecordLog) throws {
-    for index in inputs.indices {
-      guard let name = inputs[index].topicPartition, let dash = name.lastIndex(of: "-"),
+    let places = inputs.map { input -> TopicPartition? in
+      guard let name = input.topicPartition, let dash = name.lastIndex(of: "-"),
         let partition = Int(name[name.index(after: dash)...])
-      else { continue }
-      inputs[index].end =
-        try log.offsets(of: TopicPartition(String(name[..<dash]), partition)).upperBound
+      else { return nil }
+      return TopicPartition(String(name[..<dash]), partition)
+    }
+    let offsets = try log.offsets(of: Array(Set(places.compactMap(\.self))))
+    for (index, place) in zip(inputs.indices, places) {
+      inputs[index].end = place.flatMap { offsets[$0]?.upperBound }
     }
   }
 

@@ -88,11 +88,8 @@ final class Supervisor {
   {
     let planned = try TaskOpener.plan(
       site.topology, on: site.log, partitions: site.options.partitions)
-    let inputs = planned.flatMap(\.inputs)
-    let ends = try EngineThread.map(inputs, threads: 8, stop: stop) {
-      ($0, try site.log.offsets(of: $0).upperBound)
-    }
-    return Dictionary(ends, uniquingKeysWith: max)
+    try stop.check("its start")
+    return try site.log.offsets(of: planned.flatMap(\.inputs).uniqued()).mapValues(\.upperBound)
   }
 
   private static func rebuildIfChanged(_ site: RebuildSite, _ stop: StopSignal) throws {

@@ -85,8 +85,10 @@ struct TaskOpener: Sendable {
     try checkNamed(planned, here)
     try prepare(planned.filter { !here.contains($0.name) })
     try OpenFiles.provide(forTasks: planned.count)
+    // One question for all: a broker away costs a start's time once, not a thousand times.
+    let offsets = try log.offsets(of: planned.flatMap(\.inputs).uniqued())
     return try EngineThread.map(planned, threads: Self.threads, stop: stop) {
-      try open($0, beginsAtEnds: topology.beginsAtEnds($0.sub, beside: held))
+      try open($0, offsets, beginsAtEnds: topology.beginsAtEnds($0.sub, beside: held))
     }.compactMap(\.self)
   }
 
@@ -104,9 +106,13 @@ struct TaskOpener: Sendable {
         + "`rewind --to earliest`", store: directory.task(generation, missing))
   }
 
-  /// - Parameter beginsAtEnds: whether inputs that it knows no position of begin at their ends.
+  /// - Parameters:
+  ///   - offsets: of the inputs in the log.
+  ///   - beginsAtEnds: whether inputs that it knows no position of begin at their ends.
   /// - Returns: `nil` for a task of which all waits for a rebuild.
-  private func open(_ planned: Planned, beginsAtEnds: Bool) throws -> StreamTask? {
+  private func open(
+    _ planned: Planned, _ offsets: [TopicPartition: Range<Offset>], beginsAtEnds: Bool
+  ) throws -> StreamTask? {
     let path = directory.task(generation, planned.name)
     try DurableFile.makeDirectory(path)
     let sub = topology.runnable(planned.sub, without: options.waiting[planned.name] ?? [])
@@ -131,7 +137,12 @@ struct TaskOpener: Sendable {
       traps: options.traps.map { TaskTraps($0, generation: generation, task: planned.name) },
       log: report)
     let addsInputs = beginsAtEnds || hasCommitted
-    for input in task.inputs { try prepare(input, of: task, addsInputs) }
+    for input in task.inputs {
+      guard let offsets = offsets[input.topicPartition] else {
+        preconditionFailure("the log was asked for \(input.topicPartition)")
+      }
+      try prepare(input, of: task, offsets, addsInputs)
+    }
     task.inputsChanged()
     task.endsTime = options.endsTime
     silence(task)
@@ -196,9 +207,8 @@ struct TaskOpener: Sendable {
 
   /// Sets where an input begins and ends, and compares its position with the log.
   private func prepare(
-    _ input: LogInput, of task: StreamTask, _ addsInputs: Bool
+    _ input: LogInput, of task: StreamTask, _ offsets: Range<Offset>, _ addsInputs: Bool
   ) throws {
-    let offsets = try log.offsets(of: input.topicPartition)
     if input.last == nil, input.position == 0 {
       let isAdded = addsInputs && !input.isKnown
       input.begin(

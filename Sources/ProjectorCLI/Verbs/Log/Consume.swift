@@ -35,9 +35,9 @@ struct Consume: Verb {
     let partitions = try chosenPartitions(of: log)
     var positions: [TopicPartition: Offset] = [:]
     var ends: [TopicPartition: Offset] = [:]
-    for partition in partitions {
-      ends[partition] = try log.offsets(of: partition).upperBound
-      positions[partition] = try start.offset(of: partition, in: log)
+    for (partition, offsets) in try log.offsets(of: partitions) {
+      ends[partition] = offsets.upperBound
+      positions[partition] = try start.offset(of: partition, offsets, in: log)
     }
     let reader = try log.makeReader(ReaderOptions())
     defer { reader.close() }
@@ -99,12 +99,13 @@ enum StartPosition: Hashable {
 
   /// - Throws: ``StreamCore/LogError`` with `.offsetOutOfRange`, or with `.unsupported` where the
   ///   log knows no times.
-  func offset(of topicPartition: TopicPartition, in log: any RecordLog) throws -> Offset {
+  func offset(
+    of topicPartition: TopicPartition, _ offsets: Range<Offset>, in log: any RecordLog
+  ) throws -> Offset {
     switch self {
-    case .earliest: return try log.offsets(of: topicPartition).lowerBound
-    case .latest: return try log.offsets(of: topicPartition).upperBound
+    case .earliest: return offsets.lowerBound
+    case .latest: return offsets.upperBound
     case .offset(let offset):
-      let offsets = try log.offsets(of: topicPartition)
       if offsets.contains(offset) || offset == offsets.upperBound { return offset }
       throw LogError(
         .offsetOutOfRange,

@@ -95,9 +95,9 @@ struct Topics: ParsableCommand {
       let log = try session.openLog()
       defer { log.close() }
       let description = try log.existing(topic)
-      let offsets = try (0..<description.partitions).map {
-        try log.offsets(of: TopicPartition(topic, $0))
-      }
+      let places = (0..<description.partitions).map { TopicPartition(topic, $0) }
+      let found = try log.offsets(of: places)
+      let offsets = places.map { found[$0] ?? 0..<0 }
       switch format {
       case .table:
         var table = TextTable(["PARTITION", "FIRST", "END"], numeric: [0, 1, 2])

@@ -123,9 +123,9 @@ package final class StateVerification {
   }
 
   private func checkLog(_ start: [TopicPartition: Offset]) throws {
+    let held = try log.offsets(of: Array(start.keys))
     for (partition, offset) in start.sorted(by: { $0.key < $1.key }) {
-      let first = try log.offsets(of: partition).lowerBound
-      guard first > offset else { continue }
+      guard let first = held[partition]?.lowerBound, first > offset else { continue }
       throw TaskError(
         .recordsGone, partition, offset,
         "records \(offset) to \(first - 1), from which the state was built, are gone: it cannot be "

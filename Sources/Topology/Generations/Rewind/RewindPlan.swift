@@ -25,15 +25,16 @@ package struct RewindPlan: Sendable {
   ) throws -> RewindPlan {
     let tasks = try tasks(of: topology, log, directory)
     let partitions = tasks.flatMap(\.inputs)
-    let asOf = try positions(target, partitions, log)
+    let held = try log.offsets(of: partitions.uniqued())
+    let asOf = try positions(target, partitions, held, log)
     var start: [TopicPartition: Offset] = [:]
     var bases: [TaskName: SnapshotBase] = [:]
     var choices: [TaskName: RewindChoice] = [:]
     var lines: [String] = []
     for task in tasks {
-      let inputs = try task.inputs.map { partition in
+      let inputs = task.inputs.map { partition in
         RewindInput(
-          partition: partition, log: try log.offsets(of: partition), asOf: asOf[partition] ?? 0,
+          partition: partition, log: held[partition] ?? 0..<0, asOf: asOf[partition] ?? 0,
           isCompacted: topology.isCompacted(partition.topic))
       }
       if options.fromEmpty {
@@ -72,23 +73,20 @@ package struct RewindPlan: Sendable {
   }
 
   private static func positions(
-    _ target: RewindTarget, _ partitions: [TopicPartition], _ log: any RecordLog
+    _ target: RewindTarget, _ partitions: [TopicPartition],
+    _ held: [TopicPartition: Range<Offset>], _ log: any RecordLog
   ) throws -> [TopicPartition: Offset] {
     var positions: [TopicPartition: Offset] = [:]
     switch target {
-    case .earliest:
-      for partition in partitions {
-        positions[partition] = try log.offsets(of: partition).lowerBound
-      }
+    case .earliest: positions = held.mapValues(\.lowerBound)
     case .time(let time):
       for partition in partitions { positions[partition] = try offset(at: time, partition, log) }
     case .offsets(let named):
       for (partition, offset) in named {
-        guard partitions.contains(partition) else {
+        guard let offsets = held[partition] else {
           throw LogError(
             .partitionMissing, "\(partition) is no partition of this topology's sources")
         }
-        let offsets = try log.offsets(of: partition)
         guard offset >= 0, offset <= offsets.upperBound else {
           throw LogError(
             .offsetOutOfRange,
@@ -96,14 +94,14 @@ package struct RewindPlan: Sendable {
               + "\(offsets.lowerBound) to \(offsets.upperBound)")
         }
       }
-      let time = try named.compactMap { try recordTime($0.key, $0.value, log) }.min()
+      let time = try named.compactMap { try recordTime($0.key, $0.value, held, log) }.min()
       for partition in partitions {
         if let offset = named[partition] {
           positions[partition] = offset
         } else if let time {
           positions[partition] = try offset(at: time, partition, log)
         } else {
-          positions[partition] = try log.offsets(of: partition).upperBound
+          positions[partition] = held[partition]?.upperBound
         }
       }
     }
@@ -119,10 +117,10 @@ package struct RewindPlan: Sendable {
   }
 
   private static func recordTime(
-    _ partition: TopicPartition, _ offset: Offset, _ log: any RecordLog
+    _ partition: TopicPartition, _ offset: Offset, _ held: [TopicPartition: Range<Offset>],
+    _ log: any RecordLog
   ) throws -> Timestamp? {
-    let offsets = try log.offsets(of: partition)
-    guard offsets.contains(offset) else { return nil }
+    guard held[partition]?.contains(offset) == true else { return nil }
     let reader = try log.makeReader(ReaderOptions(batchRecordsMax: 1))
     defer { reader.close() }
     try reader.assign([partition: offset])
