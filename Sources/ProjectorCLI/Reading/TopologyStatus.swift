@@ -54,10 +54,11 @@ struct TopologyStatus {
   }
 
   private mutating func add(_ task: StoredTask, _ rows: inout [String: Int64]) throws {
-    let reader = try task.reader()
+    // It is closed again before the next one: a topology may have thousands.
+    let reader = try StateReader.open(task.directory)
     oldestReaderLag = max(oldestReaderLag, reader.environment.oldestReaderLag)
-    let (words, stores, ids) = try reader.read {
-      (try $0.words(), try $0.stores(), try $0.seenIDs())
+    let (words, places, stores, ids) = try reader.read {
+      (try $0.words(), try $0.positions(), try $0.stores(), try $0.seenIDs())
     }
     for counter in Counter.allCases {
       counters[counter.name, default: 0] += words["count/\(counter)"] ?? 0
@@ -66,12 +67,12 @@ struct TopologyStatus {
     let heldHere = words["held.count"] ?? 0
     held += heldHere
     deadLetters += words["deadLetters.count"] ?? 0
-    let positions = try task.positions().sorted { $0.partition < $1.partition }
+    let positions = places.sorted { $0.key < $1.key }
     let time = words["clock.known"] == 1 ? words["clock"] : nil
-    for (partition, position) in positions {
+    for (partition, place) in positions {
       inputs.append(
         Input(
-          task: "\(task.name)", topicPartition: partition, position: position,
+          task: "\(task.name)", topicPartition: partition, position: place.position,
           streamTime: time.map { Timestamp(milliseconds: $0) }))
     }
     if positions.isEmpty {
@@ -82,10 +83,12 @@ struct TopologyStatus {
       rows[store.name, default: 0] += words["rows.\(store.name)"] ?? 0
     }
     seenIDs.add(ids)
-    try warn(of: heldHere, in: task)
+    try warn(of: heldHere, in: task, reader)
   }
 
-  private mutating func warn(of waiting: Int64, in task: StoredTask) throws {
+  private mutating func warn(
+    of waiting: Int64, in task: StoredTask, _ reader: StateReader
+  ) throws {
     if waiting >= Self.heldPerTask {
       warnings.append(
         "task \(task.name) holds \(waiting.grouped) records; see `held \(topology) list`")
@@ -95,7 +98,7 @@ struct TopologyStatus {
     var last = EntryGroup(group: [], first: 0, count: 0)
     var long: [EntryGroup] = []
     repeat {
-      let page = try task.read {
+      let page = try reader.read {
         try $0.entryGroups(KeptList.held.rawValue, after: cursor, limit: 4_096)
       }
       for group in page.groups {
