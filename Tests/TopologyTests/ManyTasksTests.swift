@@ -78,4 +78,22 @@ struct ManyTasksTests {
     #expect(log.questions == 5)
     #expect(try site.directory.current() == 2)
   }
+
+  @Test("the task whose commit lies farthest back gives its memory back first")
+  func order() {
+    var warm = WarmTasks(tasks: 4)
+    for task in [0, 1, 2, 0, 3, 1] { warm.note(task) }
+    #expect(warm.count == 4)
+    #expect(warm.takeOldest() == 2)
+    warm.forget(0)
+    #expect(warm.takeOldest() == 3)
+    #expect(warm.takeOldest() == 1)
+    #expect(warm.takeOldest() == nil)
+    #expect(warm.count == 0)
+    // What commits again and again takes no more room for it.
+    for number in 0..<10_000 { warm.note(number % 2) }
+    #expect(warm.count == 2)
+    #expect(warm.takeOldest() == 0)
+    #expect(warm.takeOldest() == 1)
+  }
 }

@@ -47,7 +47,11 @@ struct TaskLoopTests {
     private var batches: [Int: [RecordBatch]] = [:]
 
     /// - Parameter counts: records of each partition.
-    init(_ counts: Int..., interval: Int) throws {
+    convenience init(_ counts: Int..., interval: Int) throws {
+      try self.init(counts, interval: interval)
+    }
+
+    init(_ counts: [Int], interval: Int, memory: Int? = nil) throws {
       let log = SimulatedLog()
       try log.administration?.createTopic(
         "in", partitions: counts.count, retention: TopicRetention())
@@ -76,6 +80,7 @@ struct TaskLoopTests {
       }
       var budget = IntervalBudget()
       budget.records = interval
+      if let memory { budget.memory = memory }
       loop = TaskLoop(
         engine.tasks.map { ($0, nil) }, buffers: buffers,
         fetch: FetchLoop(reader: reader, buffers: buffers), budget: budget, clock: clock
@@ -100,6 +105,9 @@ struct TaskLoopTests {
       batches[partition] = Array(waiting.dropFirst(count))
     }
 
+    /// How many tasks keep neither memory nor files.
+    var resting: Int { engine.tasks.count { $0.state.environment.isResting } }
+
     func turns(_ count: Int = .max) throws {
       for _ in 0..<count { guard try loop?.turn() == true else { return } }
     }
@@ -117,6 +125,19 @@ struct TaskLoopTests {
     // How far a task is behind shows with its first slice.
     let runs = (0..<12).map { Commit($0 % 3, $0 < 6 ? 2_000 : 4_000) }
     #expect(site.order.all == runs)
+  }
+
+  @Test("where memory is short, tasks that rest keep none, and are there when something comes")
+  func resting() throws {
+    let site = try Site(Array(repeating: 600, count: 50), interval: 20_000, memory: 0)
+    #expect(site.resting == 0)
+    for position in [500, 600] as [Offset] {
+      for partition in 0..<50 { site.deliver(partition, batches: 1) }
+      try site.turns()
+      #expect(Set(site.commits.suffix(50)) == Set((0..<50).map { Commit($0, position) }))
+      // A few keep theirs: to open states again and again costs more than it frees.
+      #expect(site.resting == 50 - 16)
+    }
   }
 
   @Test("a task with little to do waits for no interval of another")

@@ -27,6 +27,9 @@ extension Environment {
     }
   }
 
+  /// Whether it is closed until its next use.
+  package var isResting: Bool { gate.briefly { rested != nil } }
+
   private var lost: StoreError {
     StoreError(
       .failed, "it could not be opened again, or its map not grown; start again",

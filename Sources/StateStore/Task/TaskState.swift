@@ -203,6 +203,9 @@ package final class TaskState {
   /// open it as what it is.
   package var isToBeReopened: Bool { environment.hasOutgrownReadAhead }
 
+  /// Whether no interval has begun.
+  package var isAtRest: Bool { !interval.isOpen }
+
   /// Gives back the memory that intervals left for the next one: that of the caches, and that of
   /// LMDB's largest transaction unless somebody in this process reads just now. Between intervals.
   ///

@@ -159,6 +159,8 @@ package final class GenerationRun {
 
   private func startThreads(_ whenChanged: @escaping @Sendable () -> Void) throws {
     ProcessMemory.keepFreed()
+    // What opening many tasks took besides.
+    if ProcessMemory.anonymousBytes > options.budget.memory / 2 { ProcessMemory.trim() }
     let inputs = tasks.reduce(0) { $0 + $1.inputs.count }
     let buffers = FetchBuffers(bytesMax: options.bufferBytes(inputs: inputs))
     let ends = topology.idleAdvance.map { _ in EndsWatch(log, clock: clock) }

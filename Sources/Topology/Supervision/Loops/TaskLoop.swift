@@ -62,6 +62,8 @@ package final class TaskLoop {
   private var leader: Int?
   private var dirtyTotal = 0
   private var atLimits = 0
+  private var warm: WarmTasks
+  private var trimmedAt: MonotonicTime?
   /// Ends a slice early.
   var stop: StopSignal?
 
@@ -77,6 +79,7 @@ package final class TaskLoop {
     self.clock = clock
     self.onCommit = onCommit
     arrived = ReadyQueue(count: tasks.count, wake: wake)
+    warm = WarmTasks(tasks: tasks.count)
     driven = tasks.enumerated().map { [arrived] index, pair in
       var one = Driven(task: pair.0, outputs: pair.1)
       one.inputs = one.task.inputs.map { input in
@@ -410,14 +413,39 @@ package final class TaskLoop {
     }
   }
 
-  private func releaseMemory(of task: StreamTask) throws {
-    let allocated = ProcessMemory.allocatedBytes
-    if allocated > budget.allocatedAfterCommit || task.state.isToBeReopened {
-      try task.state.releaseMemory()
+  /// After a commit: what a large interval leaves behind is given back as soon as memory is short,
+  /// what many small ones do once the process has more than it aims at, by those that rest longest.
+  private func releaseMemory(of index: Int, wasLarge: Bool) throws {
+    let state = driven[index].task.state
+    if wasLarge,
+      ProcessMemory.allocatedBytes > budget.allocatedAfterCommit || state.isToBeReopened
+    {
+      try state.releaseMemory()
+      warm.forget(index)
+    } else {
+      warm.note(index)
+    }
+    // What few tasks keep is part of what their next intervals take.
+    guard wasLarge || warm.count > Self.warmMax else { return }
+    guard ProcessMemory.anonymousBytes > budget.memory else { return }
+    for _ in 0..<2 where warm.count > Self.warmMax {
+      guard let oldest = warm.takeOldest() else { break }
+      // One that is at work keeps it; it comes again with its next commit.
+      guard !driven[oldest].hasFailed, driven[oldest].task.state.isAtRest else { continue }
+      try guarding(oldest) { try driven[oldest].task.state.releaseMemory() }
     }
     // Pages that are given back now are faulted in again by the next interval.
-    if ProcessMemory.anonymousBytes > budget.memory { ProcessMemory.trim() }
+    let now = clock.monotonicNow()
+    guard wasLarge || trimmedAt.map({ now - $0 > Self.trimEvery }) ?? true else { return }
+    trimmedAt = now
+    ProcessMemory.trim()
   }
+
+  /// So many tasks may keep memory whatever the process has: to close and open their states again
+  /// and again would cost more than it frees.
+  private static let warmMax = 16
+  /// To look through all that is free takes milliseconds.
+  private static let trimEvery = Duration.milliseconds(250)
 
   private func commit(_ index: Int) throws {
     try stop?.checkNotAbandoned()
@@ -430,22 +458,20 @@ package final class TaskLoop {
     (driven[index].dirtyBytes, driven[index].takenBytes, driven[index].worked) = (0, 0, 0)
     if leader == index { leader = nil }
     // One that was closed by its record has committed what came before; that is sent.
-    if driven[index].isClosed { outputs?.note() } else { try commit(task, outputs) }
+    if driven[index].isClosed { outputs?.note() } else { try commit(index, task, outputs) }
   }
 
-  private func commit(_ task: StreamTask, _ outputs: TaskOutputs?) throws {
+  private func commit(_ index: Int, _ task: StreamTask, _ outputs: TaskOutputs?) throws {
     // What was sent is forgotten with an interval that is to be committed anyway.
     if let outputs, outputs.canTrim, task.isDirty || outputs.isTrimOverdue {
       try task.openInterval()
       try outputs.trim()
       task.markDirty()
     }
-    // What a small interval leaves behind is not worth the look.
     let isLarge = task.dirtyBytes > budget.dirtyBytes / 8
-    if try task.commit() {
-      try onCommit(task)
-      outputs?.note()
-    }
-    if isLarge { try releaseMemory(of: task) }
+    guard try task.commit() else { return }
+    try onCommit(task)
+    outputs?.note()
+    try releaseMemory(of: index, wasLarge: isLarge)
   }
 }
