@@ -189,6 +189,9 @@ struct SnapshotTests {
     let first = row.lowerBound / page * page
     data.replaceSubrange(first..<first + page, with: Data(repeating: 0xff, count: page))
     try data.write(to: URL(fileURLWithPath: path))
+    #expect(
+      try RewindTarget.offsets(site.snapshots.positions(3)) == target,
+      "what a copy says of itself is read without its rows")
     let plan = try site.plan(target)
     #expect(plan.bases.values.map(\.snapshot).sorted() == [2, 3])
     #expect(Self.refusals(plan).count == 1)

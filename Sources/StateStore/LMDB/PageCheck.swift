@@ -17,6 +17,7 @@ struct PageCheck {
 
   private struct Node {
     let flags: UInt16
+    let key: Range<Int>
     let value: Range<Int>
   }
 
@@ -35,6 +36,8 @@ struct PageCheck {
   /// Pages that a tree has, or the free list.
   private var taken: [Bool] = []
   private var trees: [Tree] = []
+  /// Of these tables; `nil` for all.
+  private var wanted: Set<[UInt8]>?
 
   /// - Parameters:
   ///   - file: of an environment that a transaction keeps from using its pages again.
@@ -51,9 +54,15 @@ struct PageCheck {
 
   /// Visits every page of one commit, each once.
   ///
+  /// - Parameters:
+  ///   - transaction: the number of the commit.
+  ///   - tables: the names of those to visit, and no free page; `nil` for everything.
   /// - Returns: `false` where no meta page is of that commit any more.
   /// - Throws: ``StoreError``: `corrupted`; `cancelled` where it was ended.
-  mutating func run(transaction: Int) throws(StoreError) -> Bool {
+  mutating func run(
+    transaction: Int, tables: [String]? = nil
+  ) throws(StoreError) -> Bool {
+    wanted = tables.map { Set($0.map(\.utf8Bytes)) }
     for number in 0..<2 {
       try load(number, into: &page)
       guard loaded(144, UInt64.self) == UInt64(transaction) else { continue }
@@ -66,7 +75,7 @@ struct PageCheck {
       try visit(main, .main)
       while let named = trees.popLast() { try visit(named, .named) }
       // Last: what is free must not be anything else.
-      try visit(free, .free)
+      if wanted == nil { try visit(free, .free) }
       return true
     }
     return false
@@ -121,14 +130,15 @@ struct PageCheck {
       let length = Int(loaded(start, UInt16.self)) | Int(loaded(start + 2, UInt16.self)) << 16
       let flags = loaded(start + 4, UInt16.self)
       let value = start + Self.nodeBytes + Int(loaded(start + 6, UInt16.self))
+      guard value <= pageSize else { throw wrong }
+      let key = (start + Self.nodeBytes)..<value
       guard isLeaf else {
-        guard value <= pageSize else { throw wrong }
-        nodes.append(Node(flags: flags, value: length..<length))
+        nodes.append(Node(flags: flags, key: key, value: length..<length))
         continue
       }
       let stored = flags & Self.isBig != 0 ? 8 : length
       guard value + stored <= pageSize, flags <= Self.isTree else { throw wrong }
-      nodes.append(Node(flags: flags, value: value..<value + length))
+      nodes.append(Node(flags: flags, key: key, value: value..<value + length))
     }
     return nodes
   }
@@ -140,7 +150,9 @@ struct PageCheck {
       guard kind == .main, node.value.count == Self.treeBytes else {
         throw damaged("page \(number) has a table where none may be")
       }
-      trees.append(tree(at: node.value.lowerBound))
+      if wanted?.contains(Array(page[node.key])) ?? true {
+        trees.append(tree(at: node.value.lowerBound))
+      }
       return
     }
     guard node.flags == Self.isBig else {
@@ -207,17 +219,19 @@ struct PageCheck {
 }
 
 extension Environment {
-  /// Looks at every page of the last commit.
+  /// Looks at every page of the last commit, or at those that some of its tables are read by.
   ///
   /// - Throws: ``StoreError``: `corrupted` for a file that LMDB must not copy, `cancelled`.
-  package func checkPages(_ cancellation: CopyCancellation) throws(StoreError) {
+  package func checkPages(
+    _ cancellation: CopyCancellation, of tables: [String]? = nil
+  ) throws(StoreError) {
     while true {
       let read = try ReadTransaction(self)
       var check = PageCheck(file, pageSize: pageSize, directory: directory) {
         cancellation.isEnded
       }
       // Two commits later its meta page is another's.
-      if try check.run(transaction: read.number) { return }
+      if try check.run(transaction: read.number, tables: tables) { return }
     }
   }
 }

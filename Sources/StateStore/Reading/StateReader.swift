@@ -13,6 +13,9 @@ package final class StateReader: Sendable {
     self.environment = environment
   }
 
+  /// What a state says of itself stands in these tables: its identity and its words.
+  package static let descriptionTables = ["meta", "words"]
+
   /// Opens the environment of a task, or a snapshot of one.
   ///
   /// - Throws: ``StoreError``: `missing`, `foreign` for an environment that is no task's state,

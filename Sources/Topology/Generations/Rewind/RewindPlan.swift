@@ -48,9 +48,15 @@ package struct RewindPlan: Sendable {
             task.sub, partition: task.name.partition, of: task.partitionCount, generation: 0),
           task.name, in: directory)
         lines += refused.map { "task \(task.name): \($0)" }
-        let choice = RewindChoice(inputs: inputs, bases: usable)
+        var choice = RewindChoice(inputs: inputs, bases: usable)
+        var base = try choice.base(for: target, allowTruncated: options.allowTruncated)
+        while let chosen = base, let damage = try chosen.damage() {
+          lines.append("task \(task.name): \(damage)")
+          choice.pass(over: chosen)
+          base = try choice.base(for: target, allowTruncated: options.allowTruncated)
+        }
         choices[task.name] = choice
-        bases[task.name] = try choice.base(for: target, allowTruncated: options.allowTruncated)
+        bases[task.name] = base
         for input in inputs { start[input.partition] = input.log.lowerBound }
       }
       lines += inputs.map { $0.line(start[$0.partition] ?? 0, bases[task.name]) }

@@ -35,10 +35,27 @@ package struct SnapshotBase: Hashable, Sendable {
           usable.append(base)
         }
       } catch let error as StoreError {
-        refused.append("snapshot \(StateDirectory.name(number)) is not used: \(reason(error))")
+        refused.append(refusal(of: number, error))
       }
     }
     return (usable, refused)
+  }
+
+  /// Why a copy that is to be begun from is not used: a page of it is damaged. `nil` where none is.
+  ///
+  /// - Throws: ``StateStore/StoreError`` where it cannot be looked at.
+  func damage() throws(StoreError) -> String? {
+    do throws(StoreError) {
+      try SnapshotStore.check(directory)
+      return nil
+    } catch {
+      guard error.code == .corrupted else { throw error }
+      return Self.refusal(of: snapshot, error)
+    }
+  }
+
+  private static func refusal(of number: Int, _ error: StoreError) -> String {
+    "snapshot \(StateDirectory.name(number)) is not used: \(reason(error))"
   }
 
   /// Why a copy is not used, in few words: what the error advises is for a state that serves.

@@ -73,13 +73,22 @@ package struct SnapshotStore: Sendable {
     }
   }
 
-  /// Opens a copy whose pages were looked at before: what LMDB would trip over is an error here.
+  /// Opens a copy for what it says of itself, whose pages were looked at before: what LMDB would trip
+  /// over is an error here. Its rows are not looked at, however many there are: ``check(_:)``.
   ///
   /// - Throws: ``StateStore/StoreError`` with `.corrupted` for a damaged copy.
   static func reader(of path: String) throws(StoreError) -> StateReader {
     let environment = try Environment.open(path, Environment.Options(create: false))
-    try environment.checkPages(CopyCancellation())
+    try environment.checkPages(CopyCancellation(), of: StateReader.descriptionTables)
     return try StateReader.open(path)
+  }
+
+  /// Looks at all pages of a copy that is to be begun from.
+  ///
+  /// - Throws: ``StateStore/StoreError`` with `.corrupted` for a damaged copy.
+  static func check(_ path: String) throws(StoreError) {
+    let environment = try Environment.open(path, Environment.Options(create: false))
+    try environment.checkPages(CopyCancellation())
   }
 
   // MARK: Taking
