@@ -114,6 +114,28 @@ import Testing
     #expect(try entries(requests(tool)).isEmpty)
   }
 
+  @Test("a signal ends a retry that no other process carries out, after a commit")
+  func signal() throws {
+    let tool = try CommandLineTool()
+    let lines = (0..<20_000).map { number in
+      #"{"key":"o-\#(number)","headers":{"eventType":"ORDER_CREATED","schemaVersion":"1","#
+        + #""eventId":"e\#(number)"},"value":{"orderId":"o-\#(number)","totalAmount":"much"}}"#
+    }
+    try tool.succeed(
+      "produce", OrderFixture.topic, "--log", tool.log, input: lines.joined(separator: "\n") + "\n")
+    try tool.runOrders()
+    try FileManager.default.removeItem(
+      atPath: "\(tool.state)/\(OrderFixture.topology)/owner")
+    let retry = try tool.start([
+      "dead-letters", OrderFixture.topology, "retry", "--log", tool.log, "--state", tool.state,
+    ])
+    try #require(waits { isOwned(tool) })
+    retry.kill(SIGTERM)
+    #expect(retry.wait() == .exit(0))
+    #expect(try tool.run(["status", OrderFixture.topology, "--state", tool.state]).output
+      .contains("held records 0, dead letters 20,000\n"))
+  }
+
   private func entries(_ path: String) throws -> [String] {
     guard FileManager.default.fileExists(atPath: path) else { return [] }
     return try FileManager.default.contentsOfDirectory(atPath: path)

@@ -37,6 +37,12 @@ struct OwnerCommand {
       session.topology(topology), stateRoot: try session.settings.require("state"), log: log,
       options: try session.runOptions(sharing: 1), clock: SystemWallClock(),
       report: { [logger = session.logger] in logger.info("\($0)") })
-    return try owner.carryOut(request)
+    // From here on nobody else does it: a signal ends it after a commit.
+    session.signals.take()
+    session.signals.onReceive(owner.stopper)
+    do { return try owner.carryOut(request) } catch let error as TaskError {
+      guard error.code == .stopped, session.signals.wereReceived else { throw error }
+      return Reply(.done, "stopped after a commit; ask again for the rest")
+    }
   }
 }
