@@ -8,8 +8,8 @@ import Topology
 /// Environment: `KAFKA=host:port` adds the runs over Kafka; `ONLY=name,…` runs some figures;
 /// `EVENTS` and `KEYEVENTS` are the sizes of the two logs; `WORK` is where they are kept.
 final class BenchmarkRun {
-  private var table = Table()
-  private let work: String
+  var table = Table()
+  let work: String
   private let events: Int
   private let keyEvents: Int
   private let only: Set<String>
@@ -39,6 +39,8 @@ final class BenchmarkRun {
     figure("keys") { try keys() }
     figure("cgroup") { try limitedMemory() }
     figure("idle") { try idle() }
+    figure("many") { try manyPartitions() }
+    figure("letters") { try manyDeadLetters() }
     figure("cel") { try cel() }
     table.printAll()
     guard failures == 0 else { throw BenchmarkError("\(failures) figures failed") }
@@ -54,11 +56,11 @@ final class BenchmarkRun {
 
   // MARK: Steps
 
-  private func run(_ arguments: String...) throws -> ChildProcess.Outcome {
+  func run(_ arguments: String...) throws -> ChildProcess.Outcome {
     try ChildProcess(arguments).finish()
   }
 
-  private func remove(_ name: String) {
+  func remove(_ name: String) {
     do { try StateDirectory.removeTree(name.isEmpty ? work : "\(work)/\(name)") } catch {
       Diagnostics.tell("\(error)")
     }

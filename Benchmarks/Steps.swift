@@ -11,7 +11,8 @@ enum Step {
   typealias Body = @Sendable ([String]) throws -> Void
   static let all: [String: Body] = [
     "generate": generate, "decode": decode, "project": project, "check": check,
-    "append": append, "latency": latency, "cel": cel,
+    "append": append, "latency": latency, "cel": cel, "trickle": trickle, "letters": letters,
+    "retry": retry,
   ]
   static let topic = "order-events"
   static let partitions = 4
@@ -39,12 +40,13 @@ enum Step {
     return plan
   }
 
-  /// generate URL PLAN EVENTS: appends the workload to a new topic.
+  /// generate URL PLAN EVENTS [PARTITIONS]: appends the workload to a new topic.
   static func generate(_ arguments: [String]) throws {
     let log = try open(arguments[0], create: true)
     if try log.topic(topic) == nil {
+      let count = arguments.count > 3 ? Int(arguments[3]) : nil
       try log.administration?.createTopic(
-        topic, partitions: partitions, retention: TopicRetention())
+        topic, partitions: count ?? partitions, retention: TopicRetention())
     }
     let appender = try log.makeAppender()
     var workload = OrderWorkload(try plan(arguments[1], arguments[2]))
@@ -73,10 +75,9 @@ enum Step {
       options.budget.records = records
     }
     if arguments[3] == "end" {
-      for partition in 0..<partitions {
-        let place = TopicPartition(topic, partition)
-        options.limitsByPartition[place] = try log.offsets(of: place).upperBound
-      }
+      let count = try log.topic(topic)?.partitions ?? 0
+      let places = (0..<count).map { TopicPartition(topic, $0) }
+      options.limitsByPartition = try log.offsets(of: places).mapValues(\.upperBound)
     }
     let directory = StateDirectory(root: arguments[1], topology: "order-projections")
     let run = GenerationRun(
