@@ -132,8 +132,9 @@ import Testing
     try #require(waits { isOwned(tool) })
     retry.kill(SIGTERM)
     #expect(retry.wait() == .exit(0))
-    #expect(try tool.run(["status", OrderFixture.topology, "--state", tool.state]).output
-      .contains("held records 0, dead letters 20,000\n"))
+    #expect(
+      try tool.run(["status", OrderFixture.topology, "--state", tool.state]).output
+        .contains("held records 0, dead letters 20,000\n"))
   }
 
   private func entries(_ path: String) throws -> [String] {
