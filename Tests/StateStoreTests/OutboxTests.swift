@@ -149,6 +149,33 @@ import Testing
     #expect(state.outbox.numbers == ["a": 4, "b": 8])
   }
 
+  @Test("what is owed is kept among entries that are not, and trimmed by number like any other")
+  func owed() throws {
+    var state = try open()
+    let a = state.outbox.destination("a")
+    state.outbox.keep(a, after: .max)
+    for start in [1, 6] {
+      try interval(state) {
+        for number in start..<start + 5 {
+          state.outbox.append(
+            a, Self.entry(number).span.bytes, isOwed: [3, 5, 7].contains(number))
+        }
+      }
+    }
+    func kept() throws -> [Outbox.Entry] { try state.outbox.read(a, after: 0, limit: 9) }
+    #expect(try kept().map(\.number) == [3, 5, 7])
+    #expect(try kept().map(\.bytes) == [3, 5, 7].map { Self.entry($0) })
+    #expect(state.outbox.trimmed(a) == 2)
+    for (number, left) in [(Int64(4), [Int64(5), 7]), (6, [7]), (9, []), (10, [])] {
+      try interval(state) { try state.outbox.trim(a, upTo: number) }
+      #expect(try kept().map(\.number) == left)
+    }
+    #expect(state.outbox.pendingCount(a) == 0)
+    #expect(state.outbox.pendingBytes(a) == 0)
+    state = try reopened(&state)
+    #expect(state.outbox.lastNumber(state.outbox.destination("a")) == 10)
+  }
+
   @Test("a skipped entry is among the skipped ones until it is trimmed, and a note survives aborts")
   func skipsAndNotes() throws {
     let state = try open()

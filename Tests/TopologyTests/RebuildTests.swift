@@ -58,6 +58,25 @@ struct RebuildTests {
     #expect(try site.outputs().count == 1_000)
   }
 
+  @Test("what units that were dead would have sent is sent by the generation where they are not")
+  func owed() throws {
+    let site = try OwnerSite()
+    let dead = Set(["v3", "v4", "v7"])
+    let broken = try OwnerSite.counting { if dead.contains($0) { throw Boom() } }
+    try site.send((0..<10).map { "v\($0)" })
+    try site.owner(broken).run(untilEnd: true)
+    #expect(try site.outputs() == ["v0", "v1", "v2", "v5", "v6", "v8", "v9"])
+    // The mended program: what it sends of the others was sent before.
+    let mended = try OwnerSite.counting(version: 2)
+    try site.owner(mended).rewind(to: .earliest, RewindOptions())
+    try site.owner(mended).run(untilEnd: true)
+    #expect(try site.outputs().suffix(3) == ["v3", "v4", "v7"])
+    try site.send(["v10"])
+    for _ in 0..<2 { try site.owner(mended).run(untilEnd: true) }
+    #expect(try site.outputs().suffix(2) == ["v7", "v10"])
+    #expect(try site.outputs().count == 11)
+  }
+
   @Test("a start finishes what was recorded, and a start of another topology is refused")
   func recorded() throws {
     let site = try OwnerSite(partitions: 2)

@@ -109,10 +109,11 @@ package final class Outbox: StoreParticipant {
 
   /// Appends a record.
   ///
+  /// - Parameter isOwed: whether it is kept though those around it are not.
   /// - Returns: its number, one more than the one before it to this destination; 0 where the
   ///   destination is muted.
   @discardableResult
-  package func append(_ destination: Int, _ bytes: RawSpan) -> Int64 {
+  package func append(_ destination: Int, _ bytes: RawSpan, isOwed: Bool = false) -> Int64 {
     let slot = slots[destination]
     if slot.isMuted { return 0 }
     beginChange()
@@ -120,10 +121,13 @@ package final class Outbox: StoreParticipant {
     let end = words[slot.bytes] + Int64(bytes.byteCount)
     words[slot.last] = number
     words[slot.bytes] = end
-    if number <= slot.keepsAfter {
-      words[slot.trimmed] = number
-      words[slot.trimmedBytes] = end
-      slots[destination].isTrimmed = true
+    if number <= slot.keepsAfter, !isOwed {
+      // Behind one that is kept it leaves a gap: trimmed is what lies before all that is kept.
+      if words[slot.trimmed] == number - 1 {
+        words[slot.trimmed] = number
+        words[slot.trimmedBytes] = end
+        slots[destination].isTrimmed = true
+      }
     } else {
       list.append(bytes)
       appended.append(Appended(destination: Int32(destination), number: number, end: end))
@@ -200,16 +204,20 @@ package final class Outbox: StoreParticipant {
     slots[destination].isTrimmed = true
   }
 
-  /// Bytes of all entries of a destination up to `number`.
+  /// Bytes of all entries of a destination up to `number`: those before the first one behind it that
+  /// is kept.
   private func bytes(_ destination: Int, upTo number: Int64) throws(StoreError) -> Int64 {
     let slot = slots[destination]
     if number == words[slot.last] { return words[slot.bytes] }
-    for entry in appended.reversed() where entry.destination == Int32(destination) {
-      if entry.number == number { return entry.end }
+    let stored = try interval.reading { transaction throws(StoreError) in
+      try tables.bytes(slot.id, before: number + 1, transaction)
     }
-    return try interval.reading { transaction throws(StoreError) in
-      try tables.bytes(slot.id, upTo: number, transaction)
+    if let stored { return stored }
+    for (position, entry) in appended.enumerated()
+    where entry.destination == Int32(destination) && entry.number > number {
+      return entry.end - Int64(list.byteCount(position))
     }
+    return words[slot.bytes]
   }
 
   /// Leaves an entry out when it comes to be sent: an operator's decision.
@@ -286,7 +294,7 @@ package final class Outbox: StoreParticipant {
       let slot = slots[index]
       if entry.number <= words[slot.trimmed] { continue }
       let size = list.byteCount(position)
-      if let chunk = open[index], !chunk.hasRoom(for: size) {
+      if let chunk = open[index], chunk.last + 1 != entry.number || !chunk.hasRoom(for: size) {
         try tables.put(chunk, transaction)
         open[index] = nil
       }

@@ -127,22 +127,20 @@ struct OutboxTables: Sendable {
     try transaction.value(meta, Self.noteKey.raw)
   }
 
-  /// Bytes of all entries up to `number`, which is stored.
+  /// Bytes of all entries before the first one from `number` on that is stored; `nil` where there is
+  /// none.
   func bytes(
-    _ id: UInt32, upTo number: Int64, _ transaction: Transaction
-  ) throws(StoreError) -> Int64 {
+    _ id: UInt32, before number: Int64, _ transaction: Transaction
+  ) throws(StoreError) -> Int64? {
     var cursor = try transaction.cursor(chunks)
     let key = Self.chunkKey(id, number)
-    guard try cursor.seek(key.raw), cursor.key.starts(with: key.prefix(4)) else {
-      throw damaged("entry \(number) of the outbox is not there")
-    }
+    guard try cursor.seek(key.raw), cursor.key.starts(with: key.prefix(4)) else { return nil }
     let chunk = unsafe cursor.valueBytes
-    var bytes: Int64 = 0
+    var bytes: Int64?
     // SAFETY: nothing is written while the chunk is looked at.
-    try unsafe forEach(chunk.bytes) { found, start, entry throws(StoreError) in
-      if found > number { return false }
-      bytes = start + Int64(entry.count)
-      return true
+    try unsafe forEach(chunk.bytes) { found, start, _ throws(StoreError) in
+      bytes = start
+      return found < number
     }
     return bytes
   }

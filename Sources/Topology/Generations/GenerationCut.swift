@@ -12,6 +12,8 @@ struct GenerationCut {
     /// What it is still to follow, so that it decides as its counterpart did; `nil` for one that
     /// did not begin as that did, or went another way, and decides for itself.
     let replay: FollowedJournal?
+    /// What its counterpart keeps and it may send; of one that follows that, nothing.
+    let owed: OwedUnits
     /// It stands there already.
     let isReached: Bool
   }
@@ -80,7 +82,7 @@ struct GenerationCut {
           limits[input] = try end(input)
         }
       }
-      return Part(limits: limits, replay: nil, isReached: isThereYet)
+      return Part(limits: limits, replay: nil, owed: try owed(task.name), isReached: isThereYet)
     }
     let (progress, journal) = try StateReader.open(directory.task(generation, task.name)).read {
       (try TaskProgress($0), try $0.journal())
@@ -99,6 +101,18 @@ struct GenerationCut {
     return Part(
       limits: limits,
       replay: follows ? FollowedJournal(journal, units: progress.units) : nil,
+      owed: follows ? OwedUnits() : try owed(task.name),
       isReached: isThereYet && (!follows || filled?.progress.units == progress.units))
+  }
+
+  /// What the task of that name keeps; of one that has none, what all tasks of its partition do.
+  private func owed(_ task: TaskName) throws -> OwedUnits {
+    var owed = OwedUnits()
+    let counterparts =
+      tasks.contains(task) ? [task] : tasks.filter { $0.partition == task.partition }
+    for name in counterparts {
+      try owed.add(keptOf: StateReader.open(directory.task(generation, name)))
+    }
+    return owed
   }
 }

@@ -60,8 +60,11 @@ final class RebuildJob {
       // Only then are tasks of one name counterparts, whose operators decide alike.
       let isSameLineage =
         try Self.change(site.topology, on: site.log, in: directory) == nil
-      // Most of the way while the old one still serves.
-      if workOff != nil { try fill(number, to: try cut(of: old, isSameLineage)) }
+      // Most of the way while the old one still serves; but what units that it keeps would send,
+      // it may send meanwhile.
+      if workOff != nil {
+        try fill(number, to: try cut(of: old, isSameLineage), leavesOwed: true)
+      }
       let serving = try workOff?()
       try fill(number, to: try cut(of: old, isSameLineage))
       if let serving {
@@ -158,7 +161,9 @@ final class RebuildJob {
   private var opened: Set<TaskName> = []
 
   /// Brings the tasks to the cut by turns, a few open at once.
-  private func fill(_ number: Int, to cut: GenerationCut) throws {
+  ///
+  /// - Parameter leavesOwed: leaves out those that have something to send of what the old one keeps.
+  private func fill(_ number: Int, to cut: GenerationCut, leavesOwed: Bool = false) throws {
     for first in stride(from: 0, to: plan.tasks.count, by: Self.turn) {
       try checkStop()
       var options = site.options
@@ -172,6 +177,10 @@ final class RebuildJob {
         let part = try cut.part(task, of: number, from: plan.start, end: end)
         // A copy that stands there already may hold outputs that were sent long ago.
         if part.isReached, opened.contains(task.name) { continue }
+        if !part.owed.isEmpty, options.dropsOutputs {
+          if leavesOwed { continue }
+          options.owed[task.name] = part.owed
+        }
         opened.insert(task.name)
         options.tasks?.insert(task.name)
         options.limitsByTask[task.name] = part.limits
@@ -187,6 +196,8 @@ final class RebuildJob {
       clock: site.clock, stop: stop, report: site.report)
     try run.open()
     defer { run.close() }
+    // What a copy brought along was sent long ago.
+    if options.dropsOutputs { try run.dropOutputs() }
     try run.run()
     try checkStop()
     for input in run.tasks.flatMap(\.inputs) where !input.hasReachedLimit {
@@ -195,8 +206,7 @@ final class RebuildJob {
         "the log ends before the position of the state that serves: the rebuild lacks records and "
           + "is not taken")
     }
-    // What a copy brought along was sent long ago.
-    if options.dropsOutputs { try run.dropOutputs() }
+    for task in run.tasks { try task.state.makeDurable() }
   }
 
   // MARK: Taking the place

@@ -12,6 +12,8 @@ final class OutboxWriter {
   /// The largest record that the log takes.
   private let recordBytesMax: Int
   private var destinations: [String: Int] = [:]
+  /// What the running unit was in the generation before: what it sends is then kept in a silent one.
+  var owed: OwedUnits.Kind?
   /// The entry being laid out; kept, so that a record makes no array.
   private var entry: [UInt8] = []
 
@@ -80,7 +82,7 @@ final class OutboxWriter {
     context.emitted += 1
     // Another name for the same array, gone before the next entry is laid out.
     let bytes = entry
-    outbox.append(sink.destination, bytes.span.bytes)
+    outbox.append(sink.destination, bytes.span.bytes, isOwed: owed != nil)
     context.outcome.applied = true
   }
 
@@ -117,7 +119,8 @@ final class OutboxWriter {
     }
     let destination = destination(topic)
     let bytes = entry
-    outbox.append(destination, bytes.span.bytes)
+    // One that was dead is so again, and was published.
+    outbox.append(destination, bytes.span.bytes, isOwed: owed == .held)
   }
 }
 

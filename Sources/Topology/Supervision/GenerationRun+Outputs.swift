@@ -81,12 +81,11 @@ extension GenerationRun {
     try outputs.publishToEnd(stop)
   }
 
-  /// Forgets outputs up to the cut: the generation before sent them.
+  /// Forgets what the outboxes hold: the generation before sent it.
   func dropOutputs() throws {
     for task in tasks {
       try task.dropOutputs()
       try task.commit()
-      try task.state.makeDurable()
     }
   }
 

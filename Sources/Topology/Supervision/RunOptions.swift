@@ -14,6 +14,8 @@ package struct RunOptions: Sendable {
   package var publishes = true
   /// Whether outputs are forgotten as they are made: another generation sent them.
   package var dropsOutputs = false
+  /// By task, units whose outputs are not forgotten all the same.
+  var owed: [TaskName: OwedUnits] = [:]
   /// Positions at which to stop, by partition; partitions not named do not stop.
   package var limitsByPartition: [TopicPartition: Offset] = [:]
   /// Where tasks that are named end instead; a partition of one that is not named gives it nothing.
