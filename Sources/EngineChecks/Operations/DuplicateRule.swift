@@ -10,15 +10,16 @@ struct DuplicateRule {
 
   let ids: SiteShape.IDs
   private var entries: [Entry] = []
-  private(set) var streamTime = Int64.min
+  /// `nil` before there is one.
+  private(set) var streamTime: Int64?
 
   init(_ ids: SiteShape.IDs) { self.ids = ids }
 
   /// Whether the next record of the input is applied.
   mutating func admits(_ record: SiteRecord) -> Bool {
-    if !record.isAhead { streamTime = max(streamTime, record.time) }
+    if !record.isAhead { streamTime = max(streamTime ?? .min, record.time) }
     // Before there is a stream time, it is the log's.
-    let now = streamTime == .min ? record.logTime : streamTime
+    let now = streamTime ?? record.logTime
     let isKnown = entries.contains { entry in
       guard entry.id == record.id, entry.uid == record.uid else { return false }
       switch ids {

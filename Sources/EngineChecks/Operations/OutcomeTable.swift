@@ -42,6 +42,7 @@ package enum OutcomeTable {
     case rewindGivenUp = "rewind stopped, failed or killed before it is recorded"
     case rewindFromEmpty = "rewind --from-empty"
     case rewindTrimmed = "rewind or verify of records that the log removed"
+    case rewindBroken = "rewind or verify where what was applied fails now"
     case snapshot = "snapshot while running"
     case olderCopy = "an older copy of the state"
     case foreignCopy = "a copy of before a rebuild"
@@ -117,6 +118,11 @@ package enum OutcomeTable {
       circumstance: .rewindTrimmed,
       outcome: .refused(exit: 6, choices: ["a snapshot that holds them", "--allow-truncated"]),
       sentence: "Equal rebuilds are promised for inputs that still hold all they held."),
+    Row(
+      circumstance: .rewindBroken,
+      outcome: .refused(exit: 6, choices: ["mending the cause", "--from-empty"]),
+      sentence: "A replay whose unit cannot do what the journal says stops as `diverged` (6) and "
+        + "names the record."),
     Row(
       circumstance: .snapshot, outcome: .undisturbed,
       sentence: "A snapshot is taken while running."),

@@ -147,6 +147,10 @@ package final class Site {
         record.kind = .ok
         (record.time, record.isAhead) = (time, false)
       }
+      // A timer of its own for each event: what it sends tells of that event alone.
+      while let firing = record.firing, known.contains(where: { $0.firing == firing }) {
+        record.time += 2
+      }
       fresh.append(record)
     }
     try append(fresh)
@@ -354,6 +358,7 @@ package final class Site {
       target = .offsets(offsets)
     }
     let generation = try ledger.engine.current
+    let mayDiverge = !options.fromEmpty && failsNow(number)
     directories[number].variantsSince.insert(ledger.variant)
     for place in ledger.beginnings.keys where options.fromEmpty {
       let start: Offset
@@ -387,7 +392,7 @@ package final class Site {
     } catch let refusal as SiteEngine.Refusal {
       switch ending {
       case .fault, .stop:
-        guard refusal.exit == 1 || (isTrimmed && refusal.exit == 6) else {
+        guard refusal.exit == 1 || (isTrimmed || mayDiverge) && refusal.exit == 6 else {
           throw fail(.rewindGivenUp, ["a rewind given up ended with \(refusal.exit): \(refusal)"])
         }
         if try ledger.engine.current != generation {
@@ -396,12 +401,14 @@ package final class Site {
         world.calm()
         return try run(number, RunPlan(), .end)
       default:
-        guard isTrimmed, refusal.exit == 6 else {
+        guard isTrimmed || mayDiverge, refusal.exit == 6 else {
           throw fail(.rewind, ["a rewind ended with \(refusal.exit): \(refusal)"])
         }
         let now = try SiteFiles.fingerprint(ledger.root)
         guard now == untouched else {
-          throw fail(.rewindTrimmed, ["the refused rewind changed \(Self.changed(untouched, now))"])
+          throw fail(
+            mayDiverge ? .rewindBroken : .rewindTrimmed,
+            ["the refused rewind changed \(Self.changed(untouched, now))"])
         }
         return
       }
@@ -412,6 +419,21 @@ package final class Site {
     try check(number, options.fromEmpty ? .rewindFromEmpty : .rewind, isCaughtUp: false)
     world.calm()
     try run(number, RunPlan(), .end)
+  }
+
+  /// Whether something that went through once would not now: a replay of it cannot follow its
+  /// journal.
+  private func failsNow(_ number: Int) -> Bool {
+    let kinds: Set<SiteRecord.Kind> =
+      switch world.phase {
+      case .broken: [.bad, .brittle, .badTimer]
+      case .halfMended: [.brittle]
+      case .whole: []
+      }
+    return records.contains {
+      directories[number].partitions.contains($0.partition) && kinds.contains($0.kind)
+        && phases[$0.uid, default: []].contains { $0 != world.phase }
+    }
   }
 
   static func changed(_ before: [String: Int], _ after: [String: Int]) -> [String] {
@@ -530,7 +552,7 @@ package final class Site {
         throw fail(.rewind, ["verify finds other rows in \(different)"])
       }
     } catch let refusal as SiteEngine.Refusal {
-      guard isTrimmed, refusal.exit == 6 else {
+      guard isTrimmed || failsNow(number), refusal.exit == 6 else {
         throw fail(.rewind, ["verify ended with \(refusal.exit): \(refusal)"])
       }
     }

@@ -44,8 +44,12 @@ struct TaskCheck {
     for (uid, count) in applied { effects.applied["\(uid)"] = count }
     checkFates()
     checkOtherViews()
-    if site.shape.nothingFails { checkByRule() } else { checkEachEvent() }
-    checkTimers()
+    if site.shape.nothingFails {
+      checkByRule()
+    } else {
+      checkEachEvent()
+      checkTimers()
+    }
   }
 
   // MARK: Sums
@@ -82,14 +86,20 @@ struct TaskCheck {
 
   // MARK: Events
 
-  /// Nothing fails: which records are applied follows from ids alone.
+  /// Nothing fails: which records are applied follows from ids alone, and what timers send from
+  /// these: an event that is applied again sets its timer again.
   private mutating func checkByRule() {
     var rule = DuplicateRule(site.shape.ids)
+    var timers = TimerRule()
     var wanted: [String: [Int]] = [:]
-    for record in consumed.sorted(by: { $0.offset < $1.offset }) where rule.admits(record) {
-      wanted[record.keyText, default: []].append(record.uid)
+    for record in consumed.sorted(by: { $0.offset < $1.offset }) {
+      let isApplied = rule.admits(record)
+      if isApplied { wanted[record.keyText, default: []].append(record.uid) }
+      timers.take(record, isApplied: isApplied, clock: rule.streamTime)
     }
     expect("view lists", lists, wanted)
+    effects.firings = timers.fired
+    noteEarly(timers.pending)
   }
 
   /// Each event is in one place: applied once, dead, waiting, or resolved by an operator.
@@ -212,11 +222,15 @@ struct TaskCheck {
     guard site.shape.hasTimers else { return }
     let clock = consumed.filter { !$0.isAhead }.map(\.time).max() ?? .min
     var due: [String: SiteRecord] = [:]
+    var pending: [String: Int64] = [:]
     for record in consumed where applied[record.uid] != nil {
-      if let firing = record.firing, let time = record.due, time <= clock { due[firing] = record }
+      guard let firing = record.firing, let time = record.due else { continue }
+      if time <= clock { due[firing] = record } else { pending[firing] = time }
     }
+    noteEarly(pending)
     for letter in task.dead {
       guard let firing = letter.firing else { continue }
+      if effects.early[firing] != nil { continue }
       guard let record = due[firing] else {
         problems.append("the firing \(firing) is dead, and was not due")
         continue
@@ -229,5 +243,20 @@ struct TaskCheck {
     for firing in due.keys where !ledger.skippedFirings.contains(firing) {
       effects.firings[firing] = 1
     }
+  }
+
+  /// What is due at D goes as soon as each input has a head of D or later, or is at its end: before
+  /// the record that moves the clock there, and a stop may come between.
+  private mutating func noteEarly(_ pending: [String: Int64]) {
+    guard let partition = task.positions.keys.first?.partition else { return }
+    let heads = site.shape.groups[group].compactMap { topic in
+      let position = task.positions[TopicPartition(topic, partition)] ?? 0
+      return site.records.filter {
+        $0.topic == topic && $0.partition == partition && $0.offset >= position
+      }.min { $0.offset < $1.offset }
+    }
+    // One that is ahead has no time: it is the next.
+    guard !heads.contains(where: \.isAhead), let bound = heads.map(\.time).min() else { return }
+    for (firing, time) in pending where time <= bound { effects.early[firing] = 1 }
   }
 }
