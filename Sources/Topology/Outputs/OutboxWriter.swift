@@ -12,8 +12,10 @@ final class OutboxWriter {
   /// The largest record that the log takes.
   private let recordBytesMax: Int
   private var destinations: [String: Int] = [:]
-  /// What the running unit was in the generation before: what it sends is then kept in a silent one.
-  var owed: OwedUnits.Kind?
+  /// What it keeps of what a silent task sends.
+  var owed = OwedUnits()
+  /// What the running unit was in the generation before.
+  private var unitWas: OwedUnits.Kind?
   /// The entry being laid out; kept, so that a record makes no array.
   private var entry: [UInt8] = []
 
@@ -39,6 +41,14 @@ final class OutboxWriter {
     return OutboxSink(
       topic: topic, destination: destination(topic), operatorName: operatorName,
       seed: Hash128(seed.span.bytes), eventType: eventType, headers: headers)
+  }
+
+  func beginUnit(_ unit: @autoclosure () -> UnitName) {
+    unitWas = owed.isEmpty ? nil : owed.kind(of: unit())
+  }
+
+  private var wasKept: OwedUnits.Kind? {
+    unitWas ?? owed.kind(of: context.idHash, valueHash: context.valueHash)
   }
 
   private func destination(_ topic: String) -> Int {
@@ -82,7 +92,7 @@ final class OutboxWriter {
     context.emitted += 1
     // Another name for the same array, gone before the next entry is laid out.
     let bytes = entry
-    outbox.append(sink.destination, bytes.span.bytes, isOwed: owed != nil)
+    outbox.append(sink.destination, bytes.span.bytes, isOwed: wasKept != nil)
     context.outcome.applied = true
   }
 
@@ -120,7 +130,7 @@ final class OutboxWriter {
     let destination = destination(topic)
     let bytes = entry
     // One that was dead is so again, and was published.
-    outbox.append(destination, bytes.span.bytes, isOwed: owed == .held)
+    outbox.append(destination, bytes.span.bytes, isOwed: wasKept == .held)
   }
 }
 

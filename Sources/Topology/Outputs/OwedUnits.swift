@@ -12,6 +12,13 @@ package struct OwedUnits: Sendable {
 
   private var records: [TopicPartition: [Offset: Kind]] = [:]
   private var derived: [Hash128: Kind] = [:]
+  private var events: [Event: Kind] = [:]
+
+  /// What another delivery of a record is known by, where that comes first in the new generation.
+  private struct Event: Hashable {
+    let id: Hash128
+    let valueHash: UInt64
+  }
 
   package init() {}
 
@@ -33,10 +40,18 @@ package struct OwedUnits: Sendable {
       while case let page = try task.read({
         try $0.entries(table, after: last, limit: 1_000, bytesMax: 8 << 20)
       }), let newest = page.last?.number {
-        for entry in page { add(try KeptRecord(entry.bytes).unitName, kind) }
+        for entry in page {
+          add(try KeptRecord(entry.bytes).unitName, kind)
+          if let id = entry.idHash { events[Event(id: id, valueHash: entry.valueHash)] = kind }
+        }
         last = newest
       }
     }
+  }
+
+  /// What a delivery of an event was.
+  func kind(of id: Hash128, valueHash: UInt64) -> Kind? {
+    events.isEmpty ? nil : events[Event(id: id, valueHash: valueHash)]
   }
 
   /// What the unit was; `nil` for one that went through.

@@ -176,7 +176,7 @@ struct TaskOpener: Sendable {
       task.beforeCommit = { try TaskOutputs.pass(way, $0.state, at: $0.standing) }
     } else if options.dropsOutputs || options.outputs == OutputChoice.none {
       TaskOutputs.silence(task.state)
-      if let owed = options.owed[task.name] { task.owed = owed }
+      if let owed = options.owed[task.name] { task.outbox.owed = owed }
     }
   }
 

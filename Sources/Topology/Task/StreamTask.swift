@@ -24,8 +24,6 @@ package final class StreamTask {
   let rowProbes: [String: (_ key: [UInt8]) throws -> Bool]
   let journal: TaskJournal
   let outbox: OutboxWriter
-  /// What it sends though it fills in silence.
-  var owed = OwedUnits()
   let timers: TaskTimers
   /// By input.
   let seenIDs: [SeenIDs]

@@ -60,7 +60,7 @@ extension StreamTask {
 
   private func fireUnit(_ timer: Timer, resolving entry: KeptEntry?) throws -> Bool {
     let name = timer.unitName
-    outbox.owed = owed.kind(of: name)
+    outbox.beginUnit(name)
     let death = try journal.death(of: name)
     let isTrapped = try death != nil ? journal.isTrapped(name) : traps?.isSpent(timer) ?? false
     var attempts = 1

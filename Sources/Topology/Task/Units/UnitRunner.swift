@@ -17,7 +17,7 @@ extension StreamTask {
   private func runUnit(_ origin: UnitOrigin) throws -> UnitResult {
     var attempts = 1
     context.policies = origin.source.policies
-    outbox.owed = owed.isEmpty ? nil : owed.kind(of: unitName)
+    outbox.beginUnit(unitName)
     let ids = seenIDs[origin.input.order]
     if context.ids !== ids { context.ids = ids }
     context.isReleased = !origin.checksNumber
