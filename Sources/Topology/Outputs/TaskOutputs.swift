@@ -157,8 +157,8 @@ package final class TaskOutputs {
   package static func pass(_ way: CatchUp, _ state: TaskState, at standing: Standing) throws {
     guard let passed = way.starts.last(where: { $0.state.units <= standing.units }) else { return }
     var note = try OutputsNote(state.outbox.note, directory: state.directory)
-    guard passed.offset > note.start ?? -1 else { return }
-    note.start = passed.offset
+    guard passed.offset > note.start ?? -1 || note.isSought else { return }
+    (note.start, note.isSought) = (passed.offset, false)
     state.outbox.setNote(note.encoded())
   }
 

@@ -121,6 +121,19 @@ struct OutputStartTests {
     #expect(try site.values() == OutputSite.values(0..<6))
   }
 
+  @Test("a copy of a state that had taken nothing yet follows in silence and goes on")
+  func unusedCopy() throws {
+    let site = try OutputSite()
+    try site.run()
+    try site.copy("s", to: "old")
+    try site.send(0..<5)
+    for _ in 0..<2 { try site.run() }
+    try site.copy("old", to: "s")
+    try site.send(5..<8)
+    for _ in 0..<2 { try site.run() }
+    #expect(try site.values() == OutputSite.values(0..<8))
+  }
+
   @Test("an older copy follows in silence and goes on", arguments: 1...4)
   func olderCopy(commitEvery: Int) throws {
     let site = try OutputSite()
