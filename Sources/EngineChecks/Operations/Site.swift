@@ -214,11 +214,16 @@ package final class Site {
       && records.contains { [.bad, .brittle, .badTimer].contains($0.kind) }
     var stopsBefore: SiteRecord?
     if shape.process == .fail, world.phase == .broken {
-      stopsBefore = pending(number, try ledger.engine.read()).first {
-        $0.kind == .bad || $0.kind == .brittle
+      // A redelivery does not come to the operator.
+      stopsBefore = pending(number, try ledger.engine.read()).first { record in
+        (record.kind == .bad || record.kind == .brittle)
+          && !records.contains {
+            $0.topic == record.topic && $0.id == record.id && $0.offset < record.offset
+          }
       }
     }
     directories[number].hasRun = true
+    if ledger.variant.hasOutputs(shape) { directories[number].hadOutputs = true }
     directories[number].variantsSince.insert(ledger.variant)
     defer { world.calm() }
     switch ending {
@@ -454,10 +459,13 @@ package final class Site {
   private func restoreCopy(_ number: Int, _ outputs: Action.Outputs) throws {
     guard let copy = directories[number].copy, !isTrimmed else { return }
     if shape.process == .fail, world.phase == .broken { return }
+    // What follows the journal cannot where something fails that went through.
+    if failsNow(number), outputs != .all || copy.epoch == directories[number].epoch { return }
     if outputs != .continue { try run(number, RunPlan(), .end) }
     try SiteFiles.removeTree(directories[number].root)
     try SiteFiles.copyTree(copy.path, to: directories[number].root)
     directories[number].beginnings.merge(copy.beginnings) { $0.union($1) }
+    directories[number].mayLackDecisions = true
     if copy.epoch == directories[number].epoch {
       return try run(number, RunPlan(), .end)
     }
@@ -467,6 +475,10 @@ package final class Site {
   private func removeState(_ number: Int, _ outputs: Action.Outputs) throws {
     if shape.process == .fail, world.phase == .broken { return }
     let ledger = directories[number]
+    // A task that never had outputs wrote no checkpoint, and is asked for none.
+    guard ledger.hadOutputs else { return }
+    // What follows the journal cannot where something fails that went through.
+    if failsNow(number), outputs != .all { return }
     let wasThere = try ledger.hasRun && !ledger.engine.read().isEmpty
     // What was sent is then known.
     if wasThere, outputs != .continue { try run(number, RunPlan(), .end) }
@@ -500,7 +512,12 @@ package final class Site {
     var plan = RunPlan()
     plan.outputs = outputs
     switch outputs {
-    case .continue: break
+    case .continue:
+      // It is silent up to what was sent, whatever it does there.
+      for sink in directories[number].sinks.keys where !shape.nothingFails {
+        let sent = directories[number].sinks[sink]?.expected ?? [:]
+        directories[number].sinks[sink]?.baseline.merge(sent) { max($0, $1) }
+      }
     case .all:
       for sink in directories[number].sinks.keys {
         directories[number].sinks[sink]?.baseline = [:]

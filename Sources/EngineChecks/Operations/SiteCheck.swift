@@ -72,6 +72,15 @@ extension Site {
         }
       }
     }
+    // What dies anew, in silence, is not published, but for what was held in the state before.
+    let knew = Set(
+      before.flatMap { $0.held + $0.dead }.compactMap { record(at: $0.place, $0.offset)?.uid })
+    for letter in try directories[number].engine.read().flatMap(\.dead) {
+      guard let uid = record(at: letter.place, letter.offset)?.uid, !knew.contains(uid) else {
+        continue
+      }
+      directories[number].silentDeaths.insert(uid)
+    }
     for sink in directories[number].sinks.keys {
       let (now, dead) = (effects.of(sink), kept.of(sink))
       let old = directories[number].sinks[sink]?.baseline ?? [:]
@@ -110,7 +119,7 @@ extension Site {
     }
     if isCaughtUp {
       directories[number].variantsSince = [directories[number].variant]
-      if shape.publishesDeadLetters { problems += try missingDeadLetters(tasks) }
+      if shape.publishesDeadLetters { problems += try missingDeadLetters(number, tasks) }
     }
     return problems
   }
@@ -146,7 +155,7 @@ extension Site {
     return texts
   }
 
-  private func missingDeadLetters(_ tasks: [TaskContents]) throws -> [String] {
+  private func missingDeadLetters(_ number: Int, _ tasks: [TaskContents]) throws -> [String] {
     let published = Set(
       try SinkReader(log).records(of: SiteShape.deadLetterTopic).map { record in
         ["deadLetterTopic", "deadLetterPartition", "deadLetterOffset"].map { name in
@@ -154,9 +163,14 @@ extension Site {
             decoding: record.headers.last { $0.name == name }?.value ?? [], as: UTF8.self)
         }.joined(separator: "/")
       })
-    return tasks.flatMap(\.dead).filter { $0.firing == nil }.compactMap { letter in
-      let place = "\(letter.place.topic)/\(letter.place.partition)/\(letter.offset)"
-      return published.contains(place) ? nil : "dead letter \(letter.id) was not published"
+    // Of a redelivered event, whichever delivery died.
+    let events = Set(records.filter { published.contains($0.publishedPlace) }.map(\.uid))
+      .union(directories[number].silentDeaths)
+    return tasks.flatMap(\.dead).compactMap { letter in
+      guard letter.firing == nil, let record = record(at: letter.place, letter.offset),
+        !events.contains(record.uid)
+      else { return nil }
+      return "dead letter \(letter.id) was not published"
     }
   }
 

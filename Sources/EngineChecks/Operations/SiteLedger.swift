@@ -10,6 +10,8 @@ struct DirectoryLedger {
   var variantsSince: Set<SiteVariant> = [SiteVariant()]
   /// Whether state may be there.
   var hasRun = false
+  /// Whether it was run by a program that sends something.
+  var hadOutputs = false
   /// Where the state may begin, by partition: the log's start, or where a rewind from empty went.
   var beginnings: [TopicPartition: Set<Offset>] = [:]
   /// Counts histories of the state that a copy cannot go back over.
@@ -21,6 +23,10 @@ struct DirectoryLedger {
   /// Places of records.
   var skipped: Set<String> = []
   var skippedFirings: Set<String> = []
+  /// The state is a copy: it has the decisions that were published with outputs, and may lack others.
+  var mayLackDecisions = false
+  /// Events that died while a generation filled in silence.
+  var silentDeaths: Set<Int> = []
   var released: Set<Int> = []
   /// Events under a known id that an operator had run by theirs.
   var retriedConflicts: Set<Int> = []

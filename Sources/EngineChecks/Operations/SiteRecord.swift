@@ -42,6 +42,9 @@ package struct SiteRecord: Hashable, Sendable {
   /// Where it lies, as text.
   package var place: String { "\(topic)-\(partition)@\(offset)" }
 
+  /// Where it lies, as its dead letter's headers say.
+  var publishedPlace: String { "\(topic)/\(partition)/\(offset)" }
+
   package var producerRecord: ProducerRecord {
     ProducerRecord(
       key: Array(keyText.utf8), value: Array("\(uid) \(kind.rawValue)".utf8),

@@ -83,6 +83,11 @@ package struct SiteVariant: Hashable, Sendable, CustomStringConvertible {
 
   package init() {}
 
+  /// Whether anything leaves its tasks.
+  func hasOutputs(_ shape: SiteShape) -> Bool {
+    !sinks.isEmpty || shape.hasTimers || shape.publishesDeadLetters
+  }
+
   package var description: String {
     "sinks \(sinks.sorted())\(hasExtraView ? ", one view more" : "")"
   }

@@ -62,8 +62,14 @@ struct TaskCheck {
     expect("applied", count("applied"), applied.values.reduce(0, +))
     expect("held", count("held"), task.held.count)
     let dead = task.dead.count { $0.firing == nil }
-    let skipped = consumed.count { ledger.skipped.contains($0.place) }
+    let skipped = consumed.count { isSkipped($0) }
     expect("deadLettered", count("deadLettered"), dead + skipped)
+  }
+
+  private func isSkipped(_ record: SiteRecord) -> Bool {
+    guard ledger.skipped.contains(record.place) else { return false }
+    return !ledger.mayLackDecisions
+      || applied[record.uid] == nil && !(task.dead + task.held).contains { isOf(record, $0) }
   }
 
   private mutating func expect<Value: Equatable>(_ what: String, _ found: Value, _ wanted: Value) {
@@ -118,7 +124,7 @@ struct TaskCheck {
       let held = task.held.filter { isOf(event, $0) }
       let places =
         applied[event.uid, default: 0] + dead.count + held.count
-        + (ledger.skipped.contains(event.place) ? 1 : 0)
+        + (isSkipped(event) ? 1 : 0)
       if places != 1 {
         problems.append(
           "event \(event.uid) (\(event.kind), \(event.place)) is applied "
@@ -240,8 +246,12 @@ struct TaskCheck {
       }
       due[firing] = nil
     }
-    for firing in due.keys where !ledger.skippedFirings.contains(firing) {
-      effects.firings[firing] = 1
+    for firing in due.keys {
+      if !ledger.skippedFirings.contains(firing) {
+        effects.firings[firing] = 1
+      } else if ledger.mayLackDecisions {
+        effects.early[firing] = 1
+      }
     }
   }
 
