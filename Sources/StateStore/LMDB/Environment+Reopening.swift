@@ -68,6 +68,25 @@ extension Environment {
     unsafe handle = nil
   }
 
+  /// Syncs an environment that rests without opening it: what its commits wrote is the file's,
+  /// whoever has it open.
+  ///
+  /// - Returns: `false` where it does not rest.
+  func syncAtRest() throws(StoreError) -> Bool {
+    let result: Int32? = gate.briefly {
+      guard rested != nil, isThere else { return nil }
+      let file = unsafe Glibc.open(directory + "/data.mdb", O_RDONLY | O_CLOEXEC)
+      guard file >= 0 else { return errno }
+      defer { close(file) }
+      return fsync(file) == 0 ? MDB_SUCCESS : errno
+    }
+    guard let result else { return false }
+    guard result == MDB_SUCCESS else {
+      throw StoreError(lmdb: result, "syncing", store: directory)
+    }
+    return true
+  }
+
   /// Without the file LMDB would make a new one.
   private var isThere: Bool { Self.identity(of: directory) == identity }
 

@@ -241,6 +241,7 @@ package final class Environment: @unchecked Sendable {
 
   /// Forces all commits to disk, data and meta page.
   package func sync() throws(StoreError) {
+    if try syncAtRest() { return }
     let handle = try unsafe enter()
     defer { gate.leave() }
     let result = unsafe mdb_env_sync(handle, 1)
