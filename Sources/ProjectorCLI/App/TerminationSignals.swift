@@ -12,7 +12,8 @@ import Topology
 final class TerminationSignals: Sendable {
   private struct State {
     var areTaken = false
-    var wereReceived = false
+    /// The first that arrived since they were taken.
+    var received: Int32?
     var handlers: [@Sendable () -> Void] = []
   }
 
@@ -34,14 +35,23 @@ final class TerminationSignals: Sendable {
   /// From now on they end nothing by themselves.
   func take() { state.withLock { $0.areTaken = true } }
 
+  /// They end the process again, and one that has arrived meanwhile does so now.
+  func letGo() {
+    let received = state.withLock { state in
+      state.areTaken = false
+      return state.received
+    }
+    if let received { Self.end(by: received) }
+  }
+
   /// Whether one has arrived since they were taken.
-  var wereReceived: Bool { state.withLock { $0.wereReceived } }
+  var wereReceived: Bool { state.withLock { $0.received != nil } }
 
   /// Calls `handler`, from some thread, when one arrives, or at once if one has.
   func onReceive(_ handler: @escaping @Sendable () -> Void) {
     let wereReceived = state.withLock { state in
       state.handlers.append(handler)
-      return state.wereReceived
+      return state.received != nil
     }
     if wereReceived { handler() }
   }
@@ -49,17 +59,22 @@ final class TerminationSignals: Sendable {
   private func receive(_ number: Int32) {
     let handlers: [@Sendable () -> Void]? = state.withLock { state in
       guard state.areTaken else { return nil }
-      state.wereReceived = true
+      state.received = state.received ?? number
       return state.handlers
     }
     if let handlers {
       for handler in handlers { handler() }
     } else {
-      // Here alone it is not blocked, and does what was set for it: nothing else is of our making.
-      Self.mask(SIG_UNBLOCK, Self.set([number]))
-      raise(number)
-      Self.mask(SIG_BLOCK, Self.set([number]))
+      Self.end(by: number)
     }
+  }
+
+  /// In this thread alone it is not blocked then, and does what was set for it: nothing else is of our
+  /// making.
+  private static func end(by number: Int32) {
+    mask(SIG_UNBLOCK, set([number]))
+    raise(number)
+    mask(SIG_BLOCK, set([number]))
   }
 
   private static func set(_ numbers: [Int32]) -> sigset_t {

@@ -33,15 +33,22 @@ struct OwnerCommand {
   private func carryOut(_ request: Request) throws -> Reply {
     let log = try session.openLog()
     defer { log.close() }
-    let owner = try TopologyOwner(
-      session.topology(topology), stateRoot: try session.settings.require("state"), log: log,
-      options: try session.runOptions(sharing: 1), clock: SystemWallClock(),
-      report: { [logger = session.logger] in logger.info("\($0)") })
-    // From here on nobody else does it: a signal ends it after a commit.
-    session.signals.take()
-    session.signals.onReceive(owner.stopper)
+    let signals = session.signals
+    // As the owner it ends after a commit where one comes; who only asks is ended at once.
+    signals.take()
+    let owner: TopologyOwner
+    do {
+      owner = try TopologyOwner(
+        session.topology(topology), stateRoot: try session.settings.require("state"), log: log,
+        options: try session.runOptions(sharing: 1), clock: SystemWallClock(),
+        report: { [logger = session.logger] in logger.info("\($0)") })
+    } catch {
+      signals.letGo()
+      throw error
+    }
+    signals.onReceive(owner.stopper)
     do { return try owner.carryOut(request) } catch let error as TaskError {
-      guard error.code == .stopped, session.signals.wereReceived else { throw error }
+      guard error.code == .stopped, signals.wereReceived else { throw error }
       return Reply(.done, "stopped after a commit; ask again for the rest")
     }
   }
