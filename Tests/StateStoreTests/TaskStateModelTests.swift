@@ -104,7 +104,9 @@ private struct Model: Equatable {
       #expect(try state.held.isEmpty(group: key.encoded) == numbers.isEmpty)
       let middle = numbers.count / 2
       #expect(
-        try state.held.numbers(group: key.encoded, after: numbers.first ?? 0, limit: middle)
+        try state.held.numbers(
+          group: key.encoded, from: EntryPlace(rank: 0, number: (numbers.first ?? 0) + 1),
+          limit: middle)
           == [Int64](numbers.dropFirst().prefix(middle)))
     }
     #expect(fixture.numbered.count == model.orders.count)

@@ -1,5 +1,5 @@
-/// Records that wait, as held ones and dead letters: found by number, by their group (a key, in
-/// order of arrival), and by the id of their record.
+/// Records that wait, as held ones and dead letters: found by number, by their group (a key, in the
+/// order of ranks, then of numbers), and by the id of their record.
 ///
 /// There may be millions: only a filter of 12 bits a group and id is in memory, which answers "is
 /// this key parked" and "does this id wait" where the answer is no. It is filled with the commits
@@ -9,6 +9,8 @@ package final class EntryStore: StoreParticipant {
     /// From 1, dense in order of insertion.
     package let number: Int64
     package let group: [UInt8]
+    /// Orders the entries of a group before their numbers do.
+    package let rank: Int64
     /// `nil` for a record without an id.
     package let idHash: Hash128?
     /// Of the record's bytes.
@@ -16,10 +18,12 @@ package final class EntryStore: StoreParticipant {
     package let bytes: [UInt8]
 
     package init(
-      number: Int64, group: [UInt8], idHash: Hash128?, valueHash: UInt64 = 0, bytes: [UInt8]
+      number: Int64, group: [UInt8], rank: Int64 = 0, idHash: Hash128?, valueHash: UInt64 = 0,
+      bytes: [UInt8]
     ) {
       self.number = number
       self.group = group
+      self.rank = rank
       self.idHash = idHash
       self.valueHash = valueHash
       self.bytes = bytes
@@ -27,13 +31,15 @@ package final class EntryStore: StoreParticipant {
 
     init(_ head: EntryHead, bytes: [UInt8]) {
       self.init(
-        number: head.number, group: head.group, idHash: head.idHash, valueHash: head.valueHash,
-        bytes: bytes)
+        number: head.number, group: head.group, rank: head.rank, idHash: head.idHash,
+        valueHash: head.valueHash, bytes: bytes)
     }
+
+    package var place: EntryPlace { EntryPlace(rank: rank, number: number) }
 
     var head: EntryHead {
       EntryHead(
-        number: number, group: group, idHash: idHash, valueHash: valueHash,
+        number: number, group: group, rank: rank, idHash: idHash, valueHash: valueHash,
         byteCount: bytes.count)
     }
   }
@@ -48,9 +54,11 @@ package final class EntryStore: StoreParticipant {
   }
 
   private enum Change {
-    case inserted(Int64)
+    case inserted(Entry)
     case deletedCached(Entry)
     case deletedStored(EntryHead)
+    case replacedCached(by: Entry, Entry)
+    case replacedStored(by: Entry, EntryHead)
   }
 
   private struct Identified {
@@ -67,15 +75,15 @@ package final class EntryStore: StoreParticipant {
   private let index: Int32
   private var lastUnit = -1
   private var inserted: [Int64: Entry] = [:]
-  /// In order; those that were deleted again are among them.
+  /// In order, as are those below; what was deleted or put elsewhere again is among them.
   private var insertedNumbers: [Int64] = []
-  private var insertedByGroup: [Hash128: [Int64]] = [:]
+  private var insertedByGroup: [Hash128: [EntryPlace]] = [:]
   private var insertedByID: [Hash128: [Identified]] = [:]
   private var insertedBytes = 0
-  /// Stored entries that the interval deleted.
+  /// Stored entries that the interval deleted or replaced.
   private var deleted: [Int64: EntryHead] = [:]
-  /// By group: all entries before this number are deleted.
-  private var firsts: [Hash128: Int64] = [:]
+  /// By group: all entries before this place are deleted.
+  private var firsts: [Hash128: EntryPlace] = [:]
   private var unit: [Change] = []
   private var groupFilter = TreeFilter()
   private var idFilter = TreeFilter()
@@ -108,37 +116,93 @@ package final class EntryStore: StoreParticipant {
     unit.removeAll(keepingCapacity: true)
   }
 
-  /// Adds an entry at the end of its group.
+  /// Adds an entry.
   ///
   /// - Parameters:
+  ///   - rank: orders it in its group; of equal ranks the later entry is the last.
   ///   - idHash: of the record's id, if it has one.
   ///   - valueHash: of the record's bytes.
   /// - Returns: its number.
   @discardableResult
   package func insert(
-    group: [UInt8], idHash: Hash128?, valueHash: UInt64 = 0, _ bytes: RawSpan
+    group: [UInt8], rank: Int64 = 0, idHash: Hash128?, valueHash: UInt64 = 0, _ bytes: RawSpan
   ) -> Int64 {
     beginChange()
     interval.words[nextWord] += 1
-    let content = unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
     let entry = Entry(
-      number: interval.words[nextWord], group: group, idHash: idHash, valueHash: valueHash,
-      bytes: content)
+      number: interval.words[nextWord], group: group, rank: rank, idHash: idHash,
+      valueHash: valueHash, bytes: unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) })
+    cache(entry)
+    unit.append(.inserted(entry))
+    interval.words[countWord] += 1
+    interval.words[bytesWord] += Int64(entry.bytes.count)
+    return entry.number
+  }
+
+  /// Puts other contents in the place of an entry, which keeps its number and the id of its record.
+  ///
+  /// - Returns: whether it was there.
+  @discardableResult
+  package func replace(
+    _ number: Int64, group: [UInt8], rank: Int64 = 0, _ bytes: RawSpan
+  ) throws(StoreError) -> Bool {
+    let content = unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
+    func entry(_ head: EntryHead) -> Entry {
+      Entry(
+        number: number, group: group, rank: rank, idHash: head.idHash, valueHash: head.valueHash,
+        bytes: content)
+    }
+    let byteCount: Int
+    if let old = inserted[number] {
+      beginChange()
+      let new = entry(old.head)
+      uncache(old)
+      cache(new)
+      byteCount = old.bytes.count
+      unit.append(.replacedCached(by: new, old))
+    } else {
+      guard let head = try storedHead(number) else { return false }
+      beginChange()
+      let new = entry(head)
+      deleted[number] = head
+      cache(new)
+      byteCount = head.byteCount
+      unit.append(.replacedStored(by: new, head))
+    }
+    interval.words[bytesWord] += Int64(content.count - byteCount)
+    return true
+  }
+
+  private func cache(_ entry: Entry) {
     let groupHash = entry.head.groupHash
     inserted[entry.number] = entry
-    insertedNumbers.append(entry.number)
-    insertedByGroup[groupHash, default: []].append(entry.number)
-    insertedBytes += content.count
+    insertedNumbers.insertOnce(entry.number)
+    insertedByGroup[groupHash, default: []].insertOnce(entry.place)
+    insertedBytes += entry.bytes.count
     groupFilter.insertOnce(groupHash.low)
-    if let idHash {
+    lowerFirst(of: groupHash, to: entry.place)
+    if let idHash = entry.idHash {
       insertedByID[idHash, default: []].append(
-        Identified(valueHash: valueHash, number: entry.number))
+        Identified(valueHash: entry.valueHash, number: entry.number))
       idFilter.insertOnce(idHash.low)
     }
-    unit.append(.inserted(entry.number))
-    interval.words[countWord] += 1
-    interval.words[bytesWord] += Int64(content.count)
-    return entry.number
+  }
+
+  /// The group has an entry there again.
+  private func lowerFirst(of groupHash: Hash128, to place: EntryPlace) {
+    if let first = firsts[groupHash], place < first { firsts[groupHash] = place }
+  }
+
+  private func uncache(_ entry: Entry) {
+    let groupHash = entry.head.groupHash
+    inserted[entry.number] = nil
+    insertedNumbers.remove(entry.number)
+    insertedByGroup[groupHash]?.remove(entry.place)
+    insertedBytes -= entry.bytes.count
+    if let id = entry.idHash {
+      insertedByID[id]?.removeAll { $0.number == entry.number }
+      if insertedByID[id]?.isEmpty == true { insertedByID[id] = nil }
+    }
   }
 
   /// Deletes an entry.
@@ -149,6 +213,7 @@ package final class EntryStore: StoreParticipant {
     let byteCount: Int
     if let entry = inserted[number] {
       beginChange()
+      // Its places stay: what is taken out from the front costs no more with many behind it.
       inserted[number] = nil
       insertedBytes -= entry.bytes.count
       byteCount = entry.bytes.count
@@ -188,61 +253,54 @@ package final class EntryStore: StoreParticipant {
     try next(group: group) == nil
   }
 
-  /// The number of the group's first entry behind `after`, in order of arrival.
-  package func next(group: [UInt8], after: Int64 = 0) throws(StoreError) -> Int64? {
+  /// The place of the group's first entry from `place` on.
+  package func next(
+    group: [UInt8], from place: EntryPlace = .first
+  ) throws(StoreError) -> EntryPlace? {
     if count == 0 { return nil }
     let hash = Hash128(group.raw)
     guard groupFilter.mayContain(hash.low) else { return nil }
-    let first = firsts[hash] ?? 1
-    let number = try find(group, hash, from: max(after + 1, first))
+    let first = firsts[hash] ?? .first
+    let found = try find(group, hash, from: max(place, first))
     // So that who takes one after another never meets those that went before again.
-    if after < first && !(inserted.isEmpty && deleted.isEmpty) {
-      firsts[hash] = number ?? lastNumber + 1
+    if place <= first && !(inserted.isEmpty && deleted.isEmpty) {
+      firsts[hash] = found ?? EntryPlace(rank: .max, number: .max)
     }
-    return number
+    return found
   }
 
   private func find(
-    _ group: [UInt8], _ hash: Hash128, from: Int64
-  ) throws(StoreError) -> Int64? {
+    _ group: [UInt8], _ hash: Hash128, from place: EntryPlace
+  ) throws(StoreError) -> EntryPlace? {
     let deleted = deleted
     let stored = try interval.reading { transaction throws(StoreError) in
-      try tables.next(group: group, hash, from: from, transaction) { deleted[$0] == nil }
+      try tables.next(group: group, hash, from: place, transaction) { deleted[$0] == nil }
     }
-    if let stored { return stored }
-    guard let cached = insertedByGroup[hash] else { return nil }
-    for number in cached[Self.position(of: from, in: cached)...]
-    where inserted[number]?.group == group {
-      return number
+    guard let cached = insertedByGroup[hash] else { return stored }
+    for place in cached[cached.position(of: place)...] {
+      if let stored, stored < place { return stored }
+      if let entry = inserted[place.number], entry.place == place, entry.group == group {
+        return place
+      }
     }
-    return nil
+    return stored
   }
 
-  /// The position of the first number that is not below `number`.
-  private static func position(of number: Int64, in numbers: [Int64]) -> Int {
-    var (low, high) = (0, numbers.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if numbers[middle] < number { low = middle + 1 } else { high = middle }
-    }
-    return low
-  }
-
-  /// The oldest entry of a group.
+  /// The first entry of a group.
   package func first(group: [UInt8]) throws(StoreError) -> Entry? {
-    guard let number = try next(group: group) else { return nil }
-    return try entry(number)
+    guard let place = try next(group: group) else { return nil }
+    return try entry(place.number)
   }
 
-  /// Numbers of a group behind `after`, oldest first.
+  /// Numbers of a group's entries from `place` on, in their order.
   package func numbers(
-    group: [UInt8], after: Int64 = 0, limit: Int = .max
+    group: [UInt8], from place: EntryPlace = .first, limit: Int = .max
   ) throws(StoreError) -> [Int64] {
     var numbers: [Int64] = []
-    var last = after
-    while numbers.count < limit, let next = try next(group: group, after: last) {
-      numbers.append(next)
-      last = next
+    var place = place
+    while numbers.count < limit, let next = try next(group: group, from: place) {
+      numbers.append(next.number)
+      place = next.successor
     }
     return numbers
   }
@@ -255,14 +313,17 @@ package final class EntryStore: StoreParticipant {
   /// Numbers behind `after`, oldest first.
   package func numbers(after: Int64, limit: Int) throws(StoreError) -> [Int64] {
     let deleted = deleted
-    var numbers = try interval.reading { transaction throws(StoreError) in
+    let stored = try interval.reading { transaction throws(StoreError) in
       try tables.numbers(after: after, limit: limit, transaction) { deleted[$0] == nil }
     }
-    for number in insertedNumbers[Self.position(of: after + 1, in: insertedNumbers)...]
-    where numbers.count < limit && inserted[number] != nil {
-      numbers.append(number)
+    // One that was replaced lies among the stored ones.
+    let cached = insertedNumbers[insertedNumbers.position(of: after + 1)...].lazy
+      .filter { self.inserted[$0] != nil }.prefix(limit)
+    guard let first = cached.first else { return stored }
+    if stored.last.map({ $0 < first }) ?? true {
+      return stored + cached.prefix(limit - stored.count)
     }
-    return numbers
+    return [Int64]((stored + cached).sorted().prefix(limit))
   }
 
   /// Whether an entry's record has this id.
@@ -285,11 +346,9 @@ package final class EntryStore: StoreParticipant {
     return try interval.reading { transaction throws(StoreError) in
       let same = try tables.next(
         id: id, from: (valueHash, 0), transaction, where: isAsked)
-      if let same, same.valueHash == valueHash { return .same(same.number) }
-      // Numbers rise, so cached ones lie behind the stored.
-      if let same = cached.first(where: { $0.valueHash == valueHash }) {
-        return .same(same.number)
-      }
+      let numbers = cached.filter { $0.valueHash == valueHash }.map(\.number)
+      let all = same.map { $0.valueHash == valueHash ? numbers + [$0.number] : numbers } ?? numbers
+      if let oldest = all.min() { return .same(oldest) }
       let stored = try tables.next(id: id, from: (0, 0), transaction, where: isAsked)
       let others = cached + (stored.map { [Identified(valueHash: $0.0, number: $0.1)] } ?? [])
       let least = others.min { ($0.valueHash, $0.number) < ($1.valueHash, $1.number) }
@@ -302,21 +361,24 @@ package final class EntryStore: StoreParticipant {
   func rollbackUnit() {
     for change in unit.reversed() {
       switch change {
-      case .inserted(let number):
-        // What was deleted again in the unit is back by now.
-        guard let entry = inserted.removeValue(forKey: number) else { continue }
-        insertedBytes -= entry.bytes.count
-        insertedNumbers.removeLast()
-        insertedByGroup[entry.head.groupHash]?.removeLast()
-        if let id = entry.idHash { insertedByID[id]?.removeLast() }
+      case .inserted(let entry): uncache(entry)
       case .deletedCached(let entry):
         inserted[entry.number] = entry
         insertedBytes += entry.bytes.count
-      case .deletedStored(let head): deleted[head.number] = nil
+        lowerFirst(of: entry.head.groupHash, to: entry.place)
+      case .deletedStored(let head):
+        deleted[head.number] = nil
+        lowerFirst(of: head.groupHash, to: head.place)
+      case .replacedCached(let new, let old):
+        uncache(new)
+        cache(old)
+      case .replacedStored(let new, let head):
+        uncache(new)
+        deleted[head.number] = nil
+        lowerFirst(of: head.groupHash, to: head.place)
       }
     }
     unit.removeAll(keepingCapacity: true)
-    firsts.removeAll(keepingCapacity: true)
   }
 
   func flush(_ transaction: Transaction) throws {
@@ -353,4 +415,28 @@ package final class EntryStore: StoreParticipant {
   }
 
   var dirtyBytes: Int { insertedBytes * 2 + (inserted.count + deleted.count) * 600 }
+}
+
+extension Array where Element: Comparable {
+  /// The position of the first element that is not below one; all are in order.
+  fileprivate func position(of element: Element) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle] < element { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  /// Most come in order.
+  fileprivate mutating func insertOnce(_ element: Element) {
+    if last.map({ $0 < element }) ?? true { return append(element) }
+    let position = position(of: element)
+    if self[position] != element { insert(element, at: position) }
+  }
+
+  fileprivate mutating func remove(_ element: Element) {
+    let position = position(of: element)
+    if position < count, self[position] == element { remove(at: position) }
+  }
 }

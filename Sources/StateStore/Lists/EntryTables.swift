@@ -1,16 +1,39 @@
+/// Where an entry lies in its group: by rank, then by number.
+package struct EntryPlace: Hashable, Comparable, Sendable {
+  package let rank: Int64
+  package let number: Int64
+
+  package init(rank: Int64, number: Int64 = 0) {
+    self.rank = rank
+    self.number = number
+  }
+
+  /// Before all entries.
+  package static let first = EntryPlace(rank: .min)
+
+  /// The next place behind this one.
+  package var successor: EntryPlace { EntryPlace(rank: rank, number: number + 1) }
+
+  package static func < (left: EntryPlace, right: EntryPlace) -> Bool {
+    (left.rank, left.number) < (right.rank, right.number)
+  }
+}
+
 /// What finds an entry, apart from its bytes.
 struct EntryHead: Hashable {
   let number: Int64
   let group: [UInt8]
+  let rank: Int64
   let idHash: Hash128?
   let valueHash: UInt64
   let byteCount: Int
 
   var groupHash: Hash128 { Hash128(group.raw) }
+  var place: EntryPlace { EntryPlace(rank: rank, number: number) }
 }
 
 /// The stored side of an entry store: entries by number, and two trees that find them, of (hash of
-/// the group, number) and (id, hash of the value, number). Their keys have no values.
+/// the group, rank, number) and (id, hash of the value, number). Their keys have no values.
 struct EntryTables {
   let entries: Table
   let groups: Table
@@ -41,11 +64,16 @@ struct EntryTables {
     key.byteCount < 16 ? 0 : key.bigEndian(UInt64.self, at: 8)
   }
 
-  private static func groupKey(_ group: Hash128, _ number: Int64) -> [UInt8] {
+  /// Of a key of the groups' tree: the hash of the group, rank, number.
+  static let groupKeyBytes = 32
+
+  private static func groupKey(_ group: Hash128, _ place: EntryPlace) -> [UInt8] {
     var key: [UInt8] = []
     key.append(bigEndian: group.high)
     key.append(bigEndian: group.low)
-    key.append(bigEndian: number)
+    // Negative ranks come before the others.
+    key.append(bigEndian: place.rank ^ .min)
+    key.append(bigEndian: place.number)
     return key
   }
 
@@ -67,12 +95,13 @@ struct EntryTables {
     value.append(bigEndian: entry.idHash?.high ?? 0)
     value.append(bigEndian: entry.idHash?.low ?? 0)
     value.append(bigEndian: entry.valueHash)
+    value.append(bigEndian: entry.rank)
     value.append(contentsOf: entry.bytes)
     try withKey(entry.number) { key throws(StoreError) in
       try transaction.put(entries, key, value.raw)
     }
     let head = entry.head
-    try transaction.put(groups, Self.groupKey(head.groupHash, entry.number).raw, RawSpan())
+    try transaction.put(groups, Self.groupKey(head.groupHash, head.place).raw, RawSpan())
     if let id = entry.idHash {
       try transaction.put(ids, Self.idKey(id, entry.valueHash, entry.number).raw, RawSpan())
     }
@@ -82,7 +111,7 @@ struct EntryTables {
     try withKey(head.number) { key throws(StoreError) in
       _ = try transaction.delete(entries, key)
     }
-    try transaction.delete(groups, Self.groupKey(head.groupHash, head.number).raw)
+    try transaction.delete(groups, Self.groupKey(head.groupHash, head.place).raw)
     if let id = head.idHash {
       try transaction.delete(ids, Self.idKey(id, head.valueHash, head.number).raw)
     }
@@ -113,34 +142,40 @@ struct EntryTables {
       .corrupted, "entry \(number) is shorter than its head", store: entries.name)
     guard value.byteCount >= 4 else { throw damaged }
     let group = Int(value.bigEndian(UInt32.self, at: 0))
-    let content = 4 + group + 25
+    let content = 4 + group + 33
     guard value.byteCount >= content else { throw damaged }
     let hasID = value.unsafeByte(4 + group) != 0
     let head = EntryHead(
       number: number, group: unsafe [UInt8](unsafe found[4..<(4 + group)]),
+      rank: value.bigEndian(Int64.self, at: content - 8),
       idHash: hasID
         ? Hash128(
-          high: value.bigEndian(UInt64.self, at: content - 24),
-          low: value.bigEndian(UInt64.self, at: content - 16)) : nil,
-      valueHash: value.bigEndian(UInt64.self, at: content - 8),
+          high: value.bigEndian(UInt64.self, at: content - 32),
+          low: value.bigEndian(UInt64.self, at: content - 24)) : nil,
+      valueHash: value.bigEndian(UInt64.self, at: content - 16),
       byteCount: value.byteCount - content)
     return (head, withBytes ? unsafe [UInt8](found[content...]) : [])
   }
 
-  /// The first entry of a group from a number on that `isWanted`.
+  /// The first entry of a group from a place on that `isWanted`.
   func next(
-    group: [UInt8], _ hash: Hash128, from number: Int64, _ transaction: Transaction,
+    group: [UInt8], _ hash: Hash128, from place: EntryPlace, _ transaction: Transaction,
     where isWanted: (Int64) -> Bool
-  ) throws(StoreError) -> Int64? {
-    let prefix = Self.groupKey(hash, 0).prefix(16)
+  ) throws(StoreError) -> EntryPlace? {
+    let prefix = Self.groupKey(hash, .first).prefix(16)
     var cursor = try transaction.cursor(groups)
-    var found = try cursor.seek(Self.groupKey(hash, number).raw)
+    var found = try cursor.seek(Self.groupKey(hash, place).raw)
     while found {
       let key = unsafe cursor.keyBytes
-      guard unsafe key.count == 24 && key.starts(with: prefix) else { return nil }
-      let number = unsafe key.bytes.bigEndian(Int64.self, at: 16)
+      guard unsafe key.count == Self.groupKeyBytes && key.starts(with: prefix) else {
+        return nil
+      }
+      let rank = unsafe key.bytes.bigEndian(Int64.self, at: 16) ^ .min
+      let number = unsafe key.bytes.bigEndian(Int64.self, at: 24)
       // Two groups may have one hash.
-      if isWanted(number), try head(number, transaction)?.group == group { return number }
+      if isWanted(number), try head(number, transaction)?.group == group {
+        return EntryPlace(rank: rank, number: number)
+      }
       found = try cursor.next()
     }
     return nil

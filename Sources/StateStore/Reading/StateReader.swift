@@ -132,12 +132,13 @@ package struct StateView {
     let (entries, isEnd) = try TreeWalk.page(
       transaction, table, from: cursor.map { $0 + [0] }, limit: limit, keysOnly: true)
     var groups: [EntryGroup] = []
-    for entry in entries where entry.key.count >= 8 {
-      let group = [UInt8](entry.key.dropLast(8))
+    for entry in entries where entry.key.count == EntryTables.groupKeyBytes {
+      // Behind the group come the entry's rank and number.
+      let group = [UInt8](entry.key.dropLast(16))
       if groups.last?.group == group {
         groups[groups.count - 1].count += 1
       } else {
-        let number = entry.key.raw.bigEndian(Int64.self, at: group.count)
+        let number = entry.key.raw.bigEndian(Int64.self, at: group.count + 8)
         groups.append(EntryGroup(group: group, first: number, count: 1))
       }
     }
