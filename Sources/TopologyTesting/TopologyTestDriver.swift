@@ -156,6 +156,22 @@ public final class TopologyTestDriver {
     try engine.retryDeadLetters(following: units - 1)
   }
 
+  /// Decides one entry of the first task by its number, and runs all that follows from it.
+  ///
+  /// - Returns: what became of it; `nil` where there is none.
+  @discardableResult
+  package func decide(_ kind: KeptDecision, _ number: Int64) throws -> Counter? {
+    let fate = try engine.decide(kind, number)
+    try run()
+    return fate
+  }
+
+  /// Units run since the state was begun.
+  package var units: Int64 { engine.units }
+
+  /// Numbers of the kept dead letters.
+  package func deadLetterNumbers() throws -> [Int64] { try engine.deadLetterNumbers() }
+
   /// Resolves all dead letters without processing them.
   public func skipDeadLetters() throws {
     try engine.skipDeadLetters()

@@ -7,16 +7,7 @@ import TopologyTesting
 /// The engine against a naive interpreter of the same topology, over seeded random inputs.
 @Suite("Model check")
 struct ModelTests {
-  /// Seeds in which engine and interpreter still go apart: in the order in which waiting records of
-  /// several sources, or under `hold`, are tried. `make soak` runs them with all others.
-  private static let open: Set<UInt64> = [29, 114, 163, 187, 211, 223, 238, 289]
-
-  private static var seeds: [UInt64] {
-    let all = Seeds.range(300) + [426, 455]
-    return ProcessEnvironment.value(of: "SEEDS") == nil ? all.filter { !open.contains($0) } : all
-  }
-
-  @Test("engine and interpreter end the same", arguments: seeds)
+  @Test("engine and interpreter end the same", arguments: Seeds.range(300) + [426, 455])
   func sameResult(seed: UInt64) throws {
     let check = try ModelCheck(seed: seed)
     let differences = try check.run()

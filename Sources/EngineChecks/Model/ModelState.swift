@@ -17,6 +17,10 @@ struct ModelKept: Hashable {
   var why: Why
   var operatorName: String
   var id: String
+  /// Its turn among the records that the task took.
+  var arrival = 0
+  /// Whether its number has come, and is not checked again.
+  var numberHasCome = false
 
   var parks: Bool { if case .failed(_, true) = why { true } else { false } }
 }
@@ -51,6 +55,8 @@ struct ModelState {
   var held: [ModelKept] = []
   var dead: [ModelKept] = []
   var lastSerial = 0
+  /// Records taken so far.
+  var taken = 0
   var counters: [Counter: Int64] = [:]
   var outputs: [String: [ModelOutput]] = [:]
   var timers: Set<ModelTimer> = []

@@ -14,36 +14,43 @@ extension ModelTask {
     state.dead.contains { $0.parks && $0.order == order }
   }
 
-  /// A line whose head is gone runs until one parks again; behind an empty one the waiting records
-  /// are tried until nothing changes.
-  mutating func goOn(_ order: ModelOrder) {
+  /// What follows for a key, of whichever source: a line whose head is gone runs until one parks
+  /// again; behind empty lines the waiting records are tried until nothing changes.
+  mutating func goOn(_ key: String?) {
+    let orders = sources.map { ModelOrder(topic: plan.sources[$0].topic, key: key) }
     var inVain: Set<Int> = []
-    while !hasParkingDeadLetter(order) {
-      if let next = inOrder(order, { $0.why == .parked }).first {
-        resolve(next)
+    while true {
+      let free = orders.filter { !hasParkingDeadLetter($0) }
+      let heads = free.compactMap { order in
+        inOrder(order) { $0.why == .parked }.min { $0.arrival < $1.arrival }
+      }
+      if let head = heads.min(by: { $0.arrival < $1.arrival }) {
+        resolve(head)
+        inVain = []
         continue
       }
-      guard let next = waiting(order).first(where: { !inVain.contains($0.serial) && isReady($0) })
-      else { return }
-      let isFree = resolve(next) != .held
-      if isFree { inVain = [] } else { inVain.insert(next.serial) }
+      let ready = free.compactMap { order in
+        waiting(order).first { !inVain.contains($0.serial) && isReady($0) }
+      }
+      guard let next = ready.min(by: { $0.arrival < $1.arrival }) else { return }
+      if resolve(next) == .held { inVain.insert(next.serial) } else { inVain = [] }
     }
   }
 
-  /// Kept records of a key in order of arrival.
   private func inOrder(_ order: ModelOrder, _ isMeant: (ModelKept) -> Bool) -> [ModelKept] {
     state.held.filter { $0.order == order && isMeant($0) }
-      .sorted { $0.record.offset < $1.record.offset }
   }
 
+  /// Those of a key of a source that wait, in order of arrival; by their numbers where the source holds
+  /// records until those come, then by when they came to wait.
   private func waiting(_ order: ModelOrder) -> [ModelKept] {
     let all = inOrder(order) { $0.why != .parked }
     guard
       plan.sources.first(where: { $0.topic == order.topic })?.policies.sequenceGap == .hold
-    else { return all }
+    else { return all.sorted { $0.arrival < $1.arrival } }
     return all.sorted { left, right in
-      (sequence(of: left.record) ?? .max, left.record.offset)
-        < (sequence(of: right.record) ?? .max, right.record.offset)
+      (sequence(of: left.record) ?? .max, left.serial)
+        < (sequence(of: right.record) ?? .max, right.serial)
     }
   }
 
@@ -86,9 +93,10 @@ extension ModelTask {
         let saved = state
         state.dead.removeAll { $0.serial == entry.serial }
         if fire(timer) { count(.firings) } else { state = saved }
+        goOn(timer.key)
       default:
         resolve(entry)
-        goOn(entry.order)
+        goOn(entry.order.key)
       }
     }
     fireTimers(upTo: state.time)
@@ -146,9 +154,9 @@ extension ModelTask {
         let place = ModelRecord(
           topic: plan.sources[sources[0]].topic, partition: partition, time: timer.time,
           key: timer.key, body: .tombstone)
-        var dead = entry(place, .firing(timer), timer.name)
+        var dead = entry(place, .firing(timer), timer.name, nil)
         dead.id = "firing/\(timer)"
-        bury(dead)
+        bury(dead, replacing: nil)
       }
       count(.firings)
     }

@@ -236,14 +236,10 @@ extension ModelTask {
     try put(node, key, row.text)
   }
 
-  /// A released record is checked again only where it waited for its number; one of a line was not
-  /// judged yet.
+  /// A number that has come is not checked again.
   private mutating func checkSequence(_ node: ModelPlan.Node, last: Int64?) throws {
     guard let number = unit.sequence else { return count(.sequenceNone) }
-    switch unit.kept?.why {
-    case .missingRow, .failed(_, parks: false): return
-    default: break
-    }
+    if unit.kept?.numberHasCome == true { return }
     guard let next = nextNumber(unit.order, node.name), number != next else { return }
     let came = state.numbers[unit.order] ?? []
     // Below numbers that wait for their row nothing is a regression.

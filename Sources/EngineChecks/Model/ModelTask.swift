@@ -101,9 +101,10 @@ struct ModelTask {
       state.time = max(state.time, time)
     }
     count(.consumed)
+    state.taken += 1
     let fate = runUnit(record, kept: nil)
     count(fate)
-    goOn(order(of: record))
+    goOn(order(of: record).key)
     fireTimers(upTo: state.time)
   }
 
@@ -153,7 +154,7 @@ struct ModelTask {
       return .duplicate
     case .conflict:
       remove(kept)
-      count(.duplicateConflict)
+      numberHasCome(record)
       return .duplicate
     case .processed: break
     }
@@ -190,7 +191,7 @@ struct ModelTask {
   }
 
   /// An id is asked for before anything else, in the runs and among what is kept.
-  private func admit(
+  private mutating func admit(
     _ record: ModelRecord, _ id: String, _ isDurable: Bool, _ kept: ModelKept?
   ) throws -> Admission {
     if isDurable {
@@ -207,8 +208,10 @@ struct ModelTask {
         let isComposed =
           record.headerID == nil && id.hasSuffix(":\(sequence(of: record) ?? -1)")
         switch source(of: record).policies.conflict ?? (isComposed ? .deadLetter : .warn) {
-        case .warn: return .conflict
-        case .duplicate: return .duplicate
+        case .warn:
+          count(.duplicateConflict)
+          return .conflict
+        case .duplicate: return .conflict
         case .deadLetter, .fail: throw conflict
         }
       }
@@ -223,8 +226,7 @@ struct ModelTask {
   ) -> Counter {
     if case .missingRow = why { numberHasCome(record) }
     if let kept, kept.why == why { return .held }
-    remove(kept)
-    state.held.append(entry(record, why, operatorName))
+    keep(entry(record, why, operatorName, kept), in: \.held, replacing: kept)
     return .held
   }
 
@@ -241,13 +243,26 @@ struct ModelTask {
     let why = ModelKept.Why.failed(failure.reason.rawValue, parks: action == .parkKey)
     // One that dies again as it died stays as it was.
     if let kept, kept.why == why, kept.operatorName == failure.operatorName { return .deadLettered }
-    remove(kept)
-    bury(entry(record, why, failure.operatorName))
+    bury(entry(record, why, failure.operatorName, kept), replacing: kept)
     return .deadLettered
   }
 
-  mutating func bury(_ dead: ModelKept) {
-    state.dead.append(dead)
+  /// One that was kept in the same list for something else stays in its place there.
+  private mutating func keep(
+    _ entry: ModelKept, in list: WritableKeyPath<ModelState, [ModelKept]>,
+    replacing old: ModelKept?
+  ) {
+    if let old, let place = state[keyPath: list].firstIndex(where: { $0.serial == old.serial }) {
+      state[keyPath: list][place] = entry
+      state[keyPath: list][place].serial = old.serial
+    } else {
+      remove(old)
+      state[keyPath: list].append(entry)
+    }
+  }
+
+  mutating func bury(_ dead: ModelKept, replacing old: ModelKept?) {
+    keep(dead, in: \.dead, replacing: old)
     guard plan.publishesDeadLetters else { return }
     let reason: String
     var time = dead.record.time
@@ -268,13 +283,17 @@ struct ModelTask {
           + "@\(dead.record.offset)"))
   }
 
-  mutating func entry(_ record: ModelRecord, _ why: ModelKept.Why, _ operatorName: String)
-    -> ModelKept
-  {
+  mutating func entry(
+    _ record: ModelRecord, _ why: ModelKept.Why, _ operatorName: String, _ kept: ModelKept?
+  ) -> ModelKept {
     state.lastSerial += 1
-    return ModelKept(
+    var entry = ModelKept(
       serial: state.lastSerial, record: record, order: order(of: record), why: why,
       operatorName: operatorName, id: identity(of: record).id)
+    entry.arrival = kept?.arrival ?? state.taken
+    let withholds = entry.parks || why == .parked || why == .missingNumber
+    entry.numberHasCome = kept?.numberHasCome ?? false || !withholds
+    return entry
   }
 
   private mutating func remove(_ kept: ModelKept?) {

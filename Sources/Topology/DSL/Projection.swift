@@ -66,7 +66,7 @@ extension KStream where Key: StoreKey {
       version: version, at: location
     ) { name, assembly, store, next in
       let (context, sequences) = (assembly.context, assembly.sequences)
-      assembly.probeRows(of: store, named: name)
+      assembly.probeRows(of: store, named: name, sequence: sequence)
       return { key, value in
         let slot = try attempt(name) { try store.slot(of: key) }
         // Moved out and in again: to copy a row is to count references all over the memory.

@@ -15,7 +15,7 @@ public final class TaskAssembly {
   let timers: TaskTimers
   @usableFromInline let sequences: SequenceNumbers
   /// Whether the row of a record's key is there, by the operators whose rows are waited for.
-  private(set) var rowProbes: [String: (_ key: [UInt8]) throws -> Bool] = [:]
+  private(set) var rowProbes: [String: (_ key: [UInt8]) throws -> RowProbe] = [:]
   /// Where operators tell the process something worth reading.
   let log: @Sendable (String) -> Void
 
@@ -59,11 +59,19 @@ public final class TaskAssembly {
     return new
   }
 
-  /// Lets records that wait for a row of an operator be asked for it, where keys are text.
+  /// Lets a row of an operator be asked for, for records that wait for it or for a number, where keys
+  /// are text.
   @usableFromInline
-  func probeRows<Key: StoreKey, Row>(of store: KeyValueStore<Key, Row>, named name: String) {
+  func probeRows<Key: StoreKey, Row>(
+    of store: KeyValueStore<Key, Row>, named name: String, sequence: SequenceCheck<Row>?
+  ) {
     guard let texts = store as? KeyValueStore<String, Row> else { return }
-    rowProbes[name] = { try texts.get(String(decoding: $0, as: UTF8.self)) != nil }
+    rowProbes[name] = { key in
+      let row = try texts.get(String(decoding: key, as: UTF8.self))
+      return RowProbe(
+        hasRow: row != nil, checksNumbers: sequence != nil,
+        last: row.flatMap { sequence?.last($0) }, first: sequence?.first)
+    }
   }
 
   func add(store: AnyObject, named name: String) { stores[name] = store }

@@ -180,6 +180,9 @@ final class LogInput: InputPort {
       time, logTime: batches[head].appendTime(of: cursor), maxAhead: source.policies.maxAhead)
   }
 
+  /// When the log took the next record.
+  var headLogTime: Timestamp? { batches[head].appendTime(of: cursor) }
+
   /// Begins the time for which it is waited for at its end, or ends it.
   private func noteEnd() {
     guard idle > .zero else { return }

@@ -1,6 +1,9 @@
 import StateStore
 package import StreamCore
 
+/// What an operator decides of one entry.
+package enum KeptDecision: Sendable { case retry, skip, release }
+
 /// A generation driven step by step in the calling thread: what tests and tools run the engine by.
 package final class ManualEngine {
   private let run: GenerationRun
@@ -76,12 +79,28 @@ package final class ManualEngine {
     try decide(following: .max) { _ = try $0.skipDeadLetter($1) }
   }
 
+  /// Decides one entry of the first task, as an operator does by its id, with all that follows.
+  ///
+  /// - Returns: what became of it; `nil` where there is none.
+  package func decide(_ kind: KeptDecision, _ number: Int64) throws -> Counter? {
+    var fate: Counter?
+    try decide(following: .max, of: [number]) { task, number in
+      switch kind {
+      case .retry: fate = try task.retryDeadLetter(number)
+      case .skip: fate = try task.skipDeadLetter(number) ? .deadLettered : nil
+      case .release: fate = try task.releaseHeld(number)
+      }
+    }
+    return fate
+  }
+
   /// Decides each dead letter with all that follows from it before the next.
   private func decide(
-    following limit: Int, _ decide: (StreamTask, Int64) throws -> Void
+    following limit: Int, of numbers: [Int64]? = nil,
+    _ decide: (StreamTask, Int64) throws -> Void
   ) throws {
-    for task in run.tasks {
-      for number in try task.deadLetterNumbers() {
+    for task in numbers == nil ? run.tasks : Array(run.tasks.prefix(1)) {
+      for number in try numbers ?? task.deadLetterNumbers() {
         try decide(task, number)
         var left = limit
         while left > 0 {
@@ -122,6 +141,8 @@ package final class ManualEngine {
 
   /// `nil` where it has none.
   package func outputs(of task: StreamTask) -> TaskOutputs? { run.outputs(of: task) }
+  /// Units that all tasks have run since their states were begun.
+  package var units: Int64 { run.tasks.reduce(0) { $0 + $1.standing.units } }
 
   package func rows(_ store: String) throws -> [String: String] {
     var rows: [String: String] = [:]
@@ -156,6 +177,11 @@ package final class ManualEngine {
         try task.state.deadLetters.entry(number).map { try KeptRecord($0.bytes) }
       }
     }
+  }
+
+  /// Numbers of the dead letters of all tasks.
+  package func deadLetterNumbers() throws -> [Int64] {
+    try run.tasks.flatMap { try $0.deadLetterNumbers() }
   }
 
   package func heldRecords() throws -> [KeptRecord] {

@@ -3,58 +3,96 @@ import StreamCore
 
 /// What follows for the kept records of a key, and what operators of the process decide of them.
 extension StreamTask {
-  /// One step with a key whose bar fell or whose row was created: the next record of its lines, or,
-  /// behind empty lines, the first waiting one that was not tried in vain; in order of arrival,
-  /// whichever source it is of, until nothing changes. A bar is of one source alone.
-  func goThrough(_ key: [UInt8]) throws {
+  /// One step with a key whose bar fell, or that has a row or a number it had not: the next record of
+  /// its lines, or, behind empty lines, the first waiting one whose row is there or whose number came;
+  /// in order of arrival, whichever source it is of, until nothing changes. A bar is of one source
+  /// alone.
+  func goThrough(_ item: KeptCascade.Item) throws {
     try interval.open()
-    let orders = try inputs.map { KeptKey(topic: $0.topicPartition.topic, key: key) }
-      .filter { try !kept.hasBar($0) }
-    let heads = try orders.compactMap { try kept.firstInLine($0) }
-    if let head = heads.min(by: { $0.number < $1.number }) {
-      _ = try resolve(head) { .line($0) }
+    let orders = try inputs.map { input -> KeptKey? in
+      let order = KeptKey(topic: input.topicPartition.topic, key: item.key)
+      return try kept.hasBar(order) ? nil : order
+    }
+    let heads = try orders.compactMap { try $0.flatMap(kept.firstInLine) }
+    if let head = heads.min(by: { $0.record.arrival < $1.record.arrival }) {
+      followUp(try resolve(head) { .line($0) }, key: item.key)
       return
     }
-    let waiting = try orders.compactMap { try nextWaiting($0) }
-    guard let entry = waiting.min(by: { $0.number < $1.number }) else { return cascade.finish() }
-    let last = state.held.lastNumber
-    let result = try resolve(entry) { .waiting($0) }
-    guard result.fate == .held else {
-      if mayFreeNumbers(result) { cascade.unlockAll() } else { cascade.unlock(context.createdRows) }
-      return
+    var item = item
+    var next: (entry: KeptEntry, input: Int)?
+    for (input, order) in orders.enumerated() {
+      guard let order, let entry = try nextWaiting(order, &item, input) else { continue }
+      if next.map({ entry.record.arrival < $0.entry.record.arrival }) ?? true {
+        next = (entry, input)
+      }
     }
-    // One that waits for something else now has another number.
-    let number = state.held.lastNumber > last ? state.held.lastNumber : entry.number
-    let now = try kept.entry(number, in: state.held)?.record
-    // The number of one that waits for its row now has come.
-    if entry.record.why == .missingNumber, now?.why == .missingRow { cascade.unlockAll() }
-    let waits = now?.operatorName
-    cascade.note(stuck: number, for: waits ?? "")
+    cascade.first = item
+    guard let next else { return cascade.finish() }
+    let result = try resolve(next.entry) { .waiting($0) }
+    // Where it was in vain it is not tried again before something changes.
+    if next.entry.record.why == .missingRow {
+      item.rows[next.input] = next.entry.place.successor
+    } else if result.fate == .held, !sequences.hasCome {
+      item.numbers[next.input] = false
+    }
+    cascade.first = item
+    followUp(result, key: item.key)
   }
 
-  /// The first record of a key of one source that waits and was not tried in vain: in order of arrival, or of the
-  /// numbers, where the source holds records until theirs come.
-  private func nextWaiting(_ order: KeptKey) throws -> KeptEntry? {
-    let source = inputs.first { $0.topicPartition.topic == order.topic }?.source
-    var next: KeptEntry?
-    for number in try kept.waiting(order) where !cascade.isStuck(number) {
-      guard let entry = try kept.entry(number, in: state.held), try hasRows(entry) else { continue }
-      guard source?.policies.sequenceGap == .hold else { return entry }
-      if next.map({ turn(entry) < turn($0) }) ?? true { next = entry }
+  /// The first record of a key of one source that waits, and whose row or number is there: in order of
+  /// arrival, or by the numbers, where the source holds records until theirs come.
+  private func nextWaiting(
+    _ order: KeptKey, _ item: inout KeptCascade.Item, _ input: Int
+  ) throws -> KeptEntry? {
+    var waiting: KeptEntry?
+    while let place = item.rows[input], waiting == nil {
+      let entry = try kept.nextWaiting(order, from: place)
+      if let entry, try hasRows(entry) {
+        waiting = entry
+      } else {
+        item.rows[input] = entry?.place.successor
+      }
     }
-    return next
-  }
-
-  /// Under `hold` the lower number goes first, and what has none last.
-  private func turn(_ entry: KeptEntry) -> (Int64, Offset) {
-    (entry.record.sequenceNumber ?? .max, entry.record.record.offset)
+    guard item.numbers[input], let numbered = try kept.firstNumbered(order),
+      try hasNumber(numbered)
+    else {
+      // Where the first one's has not come, no later one's has.
+      item.numbers[input] = false
+      return waiting
+    }
+    return waiting.map { $0.place < numbered.place ? $0 : numbered } ?? numbered
   }
 
   /// Whether each row that a record waits for is there.
   private func hasRows(_ entry: KeptEntry) throws -> Bool {
-    guard entry.record.why == .missingRow else { return true }
-    return try entry.record.operatorName.split(separator: ", ").allSatisfy {
-      try rowProbes[String($0)]?(entry.record.key) ?? true
+    try probes(entry).allSatisfy { $0?.hasRow ?? true }
+  }
+
+  /// Whether no view that checks numbers waits for one before that of a record any more.
+  private func hasNumber(_ entry: KeptEntry) throws -> Bool {
+    guard let number = entry.record.sequenceNumber else { return true }
+    return try probes(entry).allSatisfy { probe in
+      guard let probe, probe.checksNumbers,
+        let expected = try sequences.expected(
+          entry.record.order, after: probe.last, first: probe.first)
+      else { return true }
+      return number <= expected
+    }
+  }
+
+  /// What the operators that a record waits for have of its key; `nil` of one that cannot be asked.
+  private func probes(_ entry: KeptEntry) throws -> [RowProbe?] {
+    try entry.record.operatorName.split(separator: ", ").map {
+      try rowProbes[String($0)]?(entry.record.key)
+    }
+  }
+
+  /// What follows from the running unit for records of its key that wait.
+  func followUp(_ result: UnitResult, key: [UInt8]? = nil) {
+    let rows = !context.createdRows.isEmpty
+    let numbers = kept.hasNumbered && (result.fate == .applied || sequences.hasCome)
+    if rows || numbers {
+      cascade.add(key ?? Array(context.waitingKey ?? []), rows: rows, numbers: numbers)
     }
   }
 
@@ -87,10 +125,11 @@ extension StreamTask {
     if let reason = entry.record.reason { counters[Counter(reason)] -= 1 }
   }
 
-  /// Goes on behind a decision: with what its record created, or with the key that it no longer bars.
-  private func follow(_ entry: KeptEntry) throws {
-    if try !context.createdRows.isEmpty || entry.record.parks && !kept.hasBar(entry.record.order) {
-      cascade.add(entry.record.key)
+  /// Goes on behind a decision: with what its record brought, or with the key that it no longer bars.
+  private func follow(_ entry: KeptEntry, _ result: UnitResult) throws {
+    followUp(result, key: entry.record.key)
+    if entry.record.parks, try !kept.hasBar(entry.record.order) {
+      cascade.add(entry.record.key, rows: true, numbers: true)
     }
   }
 
@@ -132,7 +171,7 @@ extension StreamTask {
         return .deadLettered
       }
       let result = try resolve(entry) { .retried($0, alone: alone) }
-      try follow(entry)
+      try follow(entry, result)
       return result.fate
     }
   }
@@ -145,6 +184,7 @@ extension StreamTask {
       guard let entry = try kept.entry(number, in: state.deadLetters) else { return false }
       try begin(.skip, entry)
       try kept.remove(entry)
+      sequences.beginUnit()
       if !entry.record.isFiring {
         context.load(entry.record.record)
         forgetLoadedBatch()
@@ -153,7 +193,6 @@ extension StreamTask {
         if entry.record.hasDurableID, let input {
           try remember(entry.id, in: seenIDs[input.order])
         }
-        sequences.beginUnit()
         if let number = entry.record.sequenceNumber {
           try sequences.settle(number, of: entry.record.order)
         }
@@ -162,7 +201,7 @@ extension StreamTask {
       }
       context.createdRows.removeAll(keepingCapacity: true)
       try endUnit()
-      try follow(entry)
+      try follow(entry, UnitResult(fate: .deadLettered))
       return true
     }
   }
@@ -176,16 +215,15 @@ extension StreamTask {
       try begin(.release, entry)
       if entry.record.why == .parked {
         guard let bar = try kept.bar(of: entry.record.order) else {
-          cascade.add(entry.record.key)
+          cascade.add(entry.record.key, rows: true, numbers: true)
           try endUnit()
           return .held
         }
-        try resolve(bar) { .retried($0, alone: true) }
-        try follow(bar)
+        try follow(bar, try resolve(bar) { .retried($0, alone: true) })
         return .held
       }
       let result = try resolve(entry) { .released($0) }
-      try follow(entry)
+      try follow(entry, result)
       return result.fate
     }
   }

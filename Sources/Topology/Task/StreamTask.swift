@@ -20,8 +20,8 @@ package final class StreamTask {
   private let origins: [UnitOrigin]
   let kept: KeptRecords
   let sequences: SequenceNumbers
-  /// Whether a key's row is there, by operator; one that keys by something else than text is tried.
-  let rowProbes: [String: (_ key: [UInt8]) throws -> Bool]
+  /// What an operator has of a key; what waits for one that keys by something else than text is tried.
+  let rowProbes: [String: (_ key: [UInt8]) throws -> RowProbe]
   let journal: TaskJournal
   let outbox: OutboxWriter
   let timers: TaskTimers
@@ -53,7 +53,7 @@ package final class StreamTask {
   /// Operators whose timers were dropped, each of which is named once.
   var droppedTimers: Set<String> = []
   /// Keys whose kept records are to be gone through before the next record.
-  @exclusivity(unchecked) var cascade = KeptCascade()
+  @exclusivity(unchecked) var cascade: KeptCascade
 
   /// - Parameters:
   ///   - state: opened, without an interval.
@@ -94,6 +94,7 @@ package final class StreamTask {
     }
     topology.assemble(subTopology, in: assembly)
     rowProbes = assembly.rowProbes
+    sequences.probe = { [rowProbes] in try rowProbes[$0]?($1) }
     interval = TaskInterval(state, counters)
     inputs = try subTopology.topics.enumerated().map { order, topic in
       guard let source = assembly.sources[topic] else {
@@ -107,7 +108,11 @@ package final class StreamTask {
     seenIDs = try inputs.map {
       try state.seenIDs(scope: $0.source.idScope, retention: $0.source.seenIDs.stored)
     }
-    kept = KeptRecords(state)
+    kept = KeptRecords(
+      state,
+      numberedTopics: Set(
+        inputs.filter { $0.source.policies.sequenceGap == .hold }.map(\.topicPartition.topic)))
+    cascade = KeptCascade(inputs: inputs.count, try kept.marked())
     for input in inputs {
       input.restore()
       input.isReplayed = replay != nil
@@ -124,7 +129,6 @@ package final class StreamTask {
     try traps?.begin(inputs: inputs.map(\.name), units: units)
     try timers.refresh()
     context.hasHeldRecords = kept.hasHeld
-    for key in try kept.marked() { cascade.add(key) }
   }
 
   // MARK: Taking records
@@ -199,8 +203,8 @@ package final class StreamTask {
   /// - Throws: as ``process(limit:)``.
   package func runCascade(limit: Int) throws -> Int {
     try run(limit: limit) {
-      guard let key = cascade.first else { return false }
-      try goThrough(key)
+      guard let item = cascade.first else { return false }
+      try goThrough(item)
       return true
     }
   }
@@ -237,8 +241,8 @@ package final class StreamTask {
         return true
       }
     }
-    if let key = cascade.first {
-      try goThrough(key)
+    if let item = cascade.first {
+      try goThrough(item)
       return true
     }
     let step = try nextStep()
@@ -332,14 +336,7 @@ package final class StreamTask {
     input.remember(last)
     input.advance()
     try endUnit()
-    if !context.createdRows.isEmpty || mayFreeNumbers(result) {
-      cascade.add(Array(context.waitingKey ?? []))
-    }
-  }
-
-  /// Whether records may wait for the number that has come.
-  func mayFreeNumbers(_ result: UnitResult) -> Bool {
-    context.policies.sequenceGap == .hold && kept.hasHeld
+    followUp(result)
   }
 
   /// Adds what a unit ended as to the totals.
@@ -374,7 +371,7 @@ package final class StreamTask {
   package func commit() throws -> Bool {
     let committed = try interval.commit {
       for input in inputs { input.save() }
-      try kept.mark(cascade.keys)
+      try kept.mark(cascade.left)
       if state.outbox.hasAppended { state.outbox.seal(try outputInterval.sealed()) }
       try beforeCommit?(self)
     }
@@ -411,7 +408,7 @@ package final class StreamTask {
   private var outputInterval: OutputInterval {
     get throws {
       OutputInterval(
-        end: standing, isDue: try cascade.first != nil || timers.due(upTo: timers.horizon) != nil,
+        end: standing, isDue: try !cascade.isEmpty || timers.due(upTo: timers.horizon) != nil,
         journalLast: state.journal.lastNumber)
     }
   }

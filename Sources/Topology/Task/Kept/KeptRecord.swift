@@ -34,11 +34,20 @@ package struct KeptRecord: Hashable, Sendable {
   package var hasDurableID: Bool
   /// The event's, where its envelope could be read and has one.
   package var sequenceNumber: Int64?
+  /// The number of the unit that took it: the order in which the task's records arrived.
+  package var arrival: Int64 = 0
+  /// Whether its number has come: it is not checked again.
+  package var numberHasCome = false
+  /// When the log took it, by which its event time is judged again whenever it runs.
+  package var logTime: Timestamp?
+  /// Whether it runs under its position as id, for somebody decided so of another content under a
+  /// known id.
+  package var runsByPosition = false
 
-  /// Version 2: numbers as eight little-endian bytes, texts and bytes behind their length.
+  /// Version 3: numbers as eight little-endian bytes, texts and bytes behind their length.
   package func encoded() -> [UInt8] {
     var writer = EntryWriter()
-    writer.append(2)
+    writer.append(3)
     switch why {
     case .failed(let reason, let message, let parks):
       writer.append(parks ? 1 : 0)
@@ -56,6 +65,11 @@ package struct KeptRecord: Hashable, Sendable {
     writer.append(hasDurableID ? 1 : 0)
     writer.append(sequenceNumber == nil ? 0 : 1)
     writer.append(sequenceNumber ?? 0)
+    writer.append(arrival)
+    writer.append(numberHasCome ? 1 : 0)
+    writer.append(logTime == nil ? 0 : 1)
+    writer.append(logTime?.milliseconds ?? 0)
+    writer.append(runsByPosition ? 1 : 0)
     writer.append(record)
     return writer.bytes
   }
@@ -63,7 +77,7 @@ package struct KeptRecord: Hashable, Sendable {
   /// - Throws: ``StreamCore/SerdeError`` for bytes that are no kept record.
   package init(_ bytes: [UInt8]) throws {
     var reader = EntryReader(bytes)
-    guard try reader.number() == 2 else { throw SerdeError("a kept record of another version") }
+    guard try reader.number() == 3 else { throw SerdeError("a kept record of another version") }
     switch try reader.number() {
     case let kind where kind == 0 || kind == 1:
       why = .failed(reason: try reader.text(), message: try reader.text(), parks: kind == 1)
@@ -81,6 +95,12 @@ package struct KeptRecord: Hashable, Sendable {
     let hasNumber = try reader.number() == 1
     let number = try reader.number()
     sequenceNumber = hasNumber ? number : nil
+    arrival = try reader.number()
+    numberHasCome = try reader.number() == 1
+    let hasLogTime = try reader.number() == 1
+    let logTime = try reader.number()
+    self.logTime = hasLogTime ? Timestamp(milliseconds: logTime) : nil
+    runsByPosition = try reader.number() == 1
     record = try reader.record()
   }
 
@@ -105,6 +125,9 @@ package struct KeptRecord: Hashable, Sendable {
   static let firingOffset: Offset = -1
   var isFiring: Bool { record.offset == Self.firingOffset }
 
+  /// Whether it waits for its number or stands in a line, as whose head it may be.
+  var withholdsNumber: Bool { parks || why == .parked || why == .missingNumber }
+
   /// Why it died; `nil` for one that waits, and for a firing.
   var reason: ProcessingFailure.Reason? {
     if case .failed(let reason, _, _) = why, !isFiring {
@@ -125,7 +148,7 @@ struct KeptKey: Hashable {
   let topic: String
   let key: [UInt8]
 
-  /// Its entries of one kind lie under one group.
+  /// Its entries of one kind lie in one group.
   func group(_ kind: Kind) -> [UInt8] { [kind.rawValue] + Array(topic.utf8) + [0] + key }
 
   enum Kind: UInt8 {
@@ -134,7 +157,12 @@ struct KeptKey: Hashable {
     /// The dead letter that bars the key.
     case bar = 0x62
     case line = 0x6c
+    /// It waits for rows.
     case waiting = 0x77
+    /// It waits for its number.
+    case numbered = 0x6e
+    /// Sequence numbers that came and that no row has passed.
+    case numbers = 0x73
   }
 }
 
@@ -143,5 +171,7 @@ struct KeptEntry {
   let store: EntryStore
   let number: Int64
   let id: Hash128
+  /// In its group.
+  let place: EntryPlace
   let record: KeptRecord
 }

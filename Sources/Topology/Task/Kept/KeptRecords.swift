@@ -13,22 +13,29 @@ final class KeptRecords {
   private let words: Words
   private let barSlot: Int
   private let lineSlot: Int
+  private let numberSlot: Int
   /// Keys with work left.
   private let marks: EntryStore
+  /// Topics whose records wait for their numbers.
+  private let numberedTopics: Set<String>
 
-  init(_ state: TaskState) {
+  init(_ state: TaskState, numberedTopics: Set<String>) {
+    self.numberedTopics = numberedTopics
     held = state.held
     deadLetters = state.deadLetters
     marks = state.marks
     words = state.words
     barSlot = words.register("kept.bars")
     lineSlot = words.register("kept.lines")
+    numberSlot = words.register("kept.numbers")
   }
 
   /// Whether nothing is kept: what the records of an undisturbed stream ask alone.
   var isEmpty: Bool { held.count == 0 && deadLetters.count == 0 }
   /// Whether any record waits for a row or a number, or stands in a line.
   var hasHeld: Bool { held.count > 0 }
+  /// Whether any record waits for its number.
+  var hasNumbered: Bool { words[numberSlot] > 0 }
 
   // MARK: Asking
 
@@ -79,7 +86,7 @@ final class KeptRecords {
 
   private func entry(_ entry: EntryStore.Entry, in store: EntryStore) throws -> KeptEntry {
     KeptEntry(
-      store: store, number: entry.number, id: entry.idHash ?? .zero,
+      store: store, number: entry.number, id: entry.idHash ?? .zero, place: entry.place,
       record: try KeptRecord(entry.bytes))
   }
 
@@ -89,53 +96,87 @@ final class KeptRecords {
     return try held.first(group: order.group(.line)).map { try entry($0, in: held) }
   }
 
-  /// Numbers of the records of a key that wait, in order of arrival.
-  func waiting(_ order: KeptKey) throws -> [Int64] {
-    hasHeld ? try held.numbers(group: order.group(.waiting)) : []
+  /// The first record of a key that waits for rows, from a place on: in order of arrival, or by
+  /// their numbers where the source holds records until those come.
+  func nextWaiting(_ order: KeptKey, from place: EntryPlace) throws -> KeptEntry? {
+    guard hasHeld, let next = try held.next(group: order.group(.waiting), from: place)
+    else { return nil }
+    return try entry(next.number, in: held)
+  }
+
+  /// The record of a key with the lowest number of those that wait for theirs.
+  func firstNumbered(_ order: KeptKey) throws -> KeptEntry? {
+    guard hasNumbered else { return nil }
+    return try held.first(group: order.group(.numbered)).map { try entry($0, in: held) }
   }
 
   // MARK: Changing
 
-  /// Keeps a record until its row or number comes, or in its key's line.
-  func hold(_ kept: KeptRecord, id: Hash128) {
-    let isParked = kept.why == .parked
-    insert(kept, id, into: held, isParked ? .line : .waiting)
-    if isParked { words[lineSlot] += 1 }
+  /// Keeps a record, until its row or number comes, in its key's line, or as a dead letter. One that
+  /// was kept before for something else stays in its place there, under its number.
+  func keep(_ kept: KeptRecord, id: Hash128, replacing entry: KeptEntry?) throws {
+    let kind = kept.kind
+    let (bytes, group) = (kept.encoded(), kept.order.group(kind))
+    let rank = rank(of: kept, kind)
+    let store = kind == .dead || kind == .bar ? deadLetters : held
+    if let entry, entry.store === store {
+      try store.replace(entry.number, group: group, rank: rank, bytes.span.bytes)
+      count(entry.record, -1)
+    } else {
+      if let entry { try remove(entry) }
+      store.insert(
+        group: group, rank: rank, idHash: kept.hasDurableID ? id : nil, valueHash: kept.valueHash,
+        bytes.span.bytes)
+    }
+    count(kept, 1)
   }
 
-  func bury(_ kept: KeptRecord, id: Hash128) {
-    insert(kept, id, into: deadLetters, kept.parks ? .bar : .dead)
-    if kept.parks { words[barSlot] += 1 }
-  }
-
-  private func insert(
-    _ kept: KeptRecord, _ id: Hash128, into store: EntryStore, _ kind: KeptKey.Kind
-  ) {
-    let bytes = kept.encoded()
-    _ = store.insert(
-      group: kept.order.group(kind), idHash: kept.hasDurableID ? id : nil,
-      valueHash: kept.valueHash, bytes.span.bytes)
+  /// Of those that wait in a source that holds records until their numbers come, what has no number
+  /// is the last.
+  private func rank(of kept: KeptRecord, _ kind: KeptKey.Kind) -> Int64 {
+    let isByNumber =
+      kind == .numbered || kind == .waiting && numberedTopics.contains(kept.order.topic)
+    return isByNumber ? kept.sequenceNumber ?? .max : kept.arrival
   }
 
   func remove(_ entry: KeptEntry) throws {
-    guard try entry.store.delete(entry.number) else { return }
-    if entry.record.parks { words[barSlot] -= 1 }
-    if entry.record.why == .parked { words[lineSlot] -= 1 }
+    if try entry.store.delete(entry.number) { count(entry.record, -1) }
+  }
+
+  private func count(_ kept: KeptRecord, _ by: Int64) {
+    switch kept.kind {
+    case .bar: words[barSlot] += by
+    case .line: words[lineSlot] += by
+    case .numbered: words[numberSlot] += by
+    case .dead, .waiting, .numbers: break
+    }
   }
 
   // MARK: Keys with work left
 
-  /// Keys whose lines or waiting records are still to be gone through.
-  func marked() throws -> [[UInt8]] {
+  /// What is still to be gone through, as the last commit noted it.
+  func marked() throws -> [KeptCascade.Item] {
     try marks.numbers(after: 0, limit: .max).compactMap { number in
-      try marks.entry(number).map(\.bytes)
+      try marks.entry(number).map { try KeptCascade.Item(encoded: $0.bytes) }
     }
   }
 
-  /// Notes the keys that a start is to go on with; an interval may end among their records.
-  func mark(_ keys: [[UInt8]]) throws {
-    guard !keys.isEmpty || marks.count > 0 else { return }
+  /// Notes what a start is to go on with; an interval may end among the records of a key.
+  func mark(_ items: [KeptCascade.Item]) throws {
+    guard !items.isEmpty || marks.count > 0 else { return }
     for number in try marks.numbers(after: 0, limit: .max) { try marks.delete(number) }
-    for key in keys { marks.insert(group: [], idHash: nil, key.span.bytes) }
+    for item in items { marks.insert(group: [], idHash: nil, item.encoded().span.bytes) }
+  }
+}
+
+extension KeptRecord {
+  /// Where it lies among the records of its key.
+  fileprivate var kind: KeptKey.Kind {
+    switch why {
+    case .failed(_, _, let parks): parks ? .bar : .dead
+    case .missingRow: .waiting
+    case .missingNumber: .numbered
+    case .parked: .line
+    }
   }
 }

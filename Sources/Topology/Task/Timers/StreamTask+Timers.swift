@@ -118,7 +118,7 @@ extension StreamTask {
     counters[.firings] += 1
     try timers.finishEnd()
     try endUnit()
-    if !context.createdRows.isEmpty, let key = context.waitingKey { cascade.add(Array(key)) }
+    if context.waitingKey != nil { followUp(UnitResult(fate: .applied)) }
   }
 
   /// A firing parks nothing, and its dead letter is outside the sum; `skip` keeps none.
@@ -138,7 +138,7 @@ extension StreamTask {
         reason: failure.firingReason(action), message: failure.message, parks: false),
       operatorName: timer.name, eventID: context.eventID, valueHash: 0, attempts: 1,
       key: timer.key, hasDurableID: false)
-    kept.bury(entry, id: context.idHash)
+    try kept.keep(entry, id: context.idHash, replacing: nil)
     if let topic = topology.deadLetterTopic { outbox.bury(entry, in: topic) }
   }
 }

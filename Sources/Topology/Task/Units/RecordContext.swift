@@ -27,6 +27,7 @@ public final class RecordContext {
     var orderTime: Timestamp?
     var hasComposedID = false
     var typeOfTombstone = false
+    var isAhead = false
   }
   // Behind a pointer, because each access to a variable of a class is checked at run time, and
   // there are dozens a record. Invariant: one value of plain fields, made in `init` and freed in
@@ -117,6 +118,11 @@ public final class RecordContext {
   var typeOfTombstone: Bool {
     get { unsafe fields.pointee.typeOfTombstone }
     set { unsafe fields.pointee.typeOfTombstone = newValue }
+  }
+  /// Whether its event time lies too far after the log's, and the stream's takes its place.
+  var isAhead: Bool {
+    get { unsafe fields.pointee.isAhead }
+    set { unsafe fields.pointee.isAhead = newValue }
   }
   /// Records that operators emitted in this unit, for their deterministic ids.
   var emitted: Int {

@@ -45,26 +45,23 @@ final class UnitOrigin {
 
   var isRecord: Bool { if case .record = kind { true } else { false } }
 
-  /// Whether its number is checked. The number of one that was consumed before has come, unless the
-  /// record waits for it or stands in a line, whose head is the dead letter that parks; one that an
-  /// operator of the process released runs past what it waits for.
+  /// Whether its number is checked: not where it has come already; one that an operator of the process
+  /// released runs past what it waits for.
   var checksNumber: Bool {
     switch kind {
-    case .record, .line: true
-    case .waiting(let entry): entry.record.why == .missingNumber
-    case .retried(let entry, _): entry.record.parks
+    case .record: true
+    case .waiting(let entry), .line(let entry), .retried(let entry, _): !entry.record.numberHasCome
     case .released: false
     }
   }
 
-  /// Whether it is a dead letter of another content under a known id, to be run as an event of its
-  /// own: somebody decided so.
-  var isConflictByDecision: Bool {
-    if case .retried(let entry, alone: true) = kind {
-      entry.record.reason == .conflict
-    } else {
-      false
+  /// Whether it is of another content under a known id, and runs as an event of its own: somebody
+  /// decides so, or did.
+  var runsByPosition: Bool {
+    if case .retried(let entry, alone: true) = kind, entry.record.reason == .conflict {
+      return true
     }
+    return kept?.record.runsByPosition ?? false
   }
 }
 

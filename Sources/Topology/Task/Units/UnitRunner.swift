@@ -127,6 +127,13 @@ extension StreamTask {
           let judged = origin.input.judge(context.knownTime)
           advanceStreamTime(judged)
           try setEngineTime(judged)
+        } else {
+          // Whether it is ahead shows whenever it runs; its time is the stream's, as that is now.
+          let time = context.timestamp.milliseconds == .min ? nil : context.timestamp
+          try setEngineTime(
+            JudgedTime(
+              time, logTime: origin.kept?.record.logTime,
+              maxAhead: origin.source.policies.maxAhead))
         }
         let answer = try admit(origin)
         admission = answer
@@ -182,7 +189,7 @@ extension StreamTask {
         .decode, .decode,
         "its time, \(time.milliseconds) ms since 1970, is not within the years 0000 to 9999")
     case .ahead(let time, let logTime):
-      counters.count(.ahead)
+      context.isAhead = true
       log(
         "the event at \(context.topicPartition)@\(context.offset) is of \(time), which lies too far "
           + "after \(logTime), when the log took it: it is processed at the stream's time")
@@ -196,15 +203,15 @@ extension StreamTask {
   enum Admission: Equatable {
     case processed
     case duplicate
-    /// The same id with another content, by a policy that drops it.
-    case conflict
+    /// The same id with another content, by a policy that takes it for a duplicate.
+    case conflict(isCounted: Bool)
     /// Its key is barred.
     case parked
   }
 
   /// Lets a record in whose event was not seen, and whose key is not barred.
   private func admit(_ origin: UnitOrigin) throws -> Admission {
-    if origin.isConflictByDecision {
+    if origin.runsByPosition {
       context.identifyByPosition()
     } else if context.hasDurableID {
       if let answer = try lookUp(origin) { return answer }
@@ -241,12 +248,12 @@ extension StreamTask {
     let policy =
       origin.source.policies.conflict ?? (context.hasComposedID ? .deadLetter : .warn)
     switch policy {
-    case .duplicate: return .duplicate
+    case .duplicate: return .conflict(isCounted: false)
     case .warn:
       log(
         "event '\(context.eventID)' at \(context.topicPartition)@\(context.offset) has another "
           + "content than at \(seen.place): taken as a duplicate")
-      return .conflict
+      return .conflict(isCounted: true)
     case .deadLetter: throw conflict(with: seen.place, .deadLetter)
     case .fail: throw conflict(with: seen.place, .fail)
     }
@@ -262,19 +269,19 @@ extension StreamTask {
 
   /// The result of a unit that went through.
   private func settle(_ admission: Admission, _ origin: UnitOrigin) throws -> UnitResult {
+    countAhead(origin)
     if admission == .parked {
-      kept.hold(keptRecord(.parked, "", attempts: 0, origin), id: context.idHash)
+      try kept.keep(
+        keptRecord(.parked, "", attempts: 0, origin), id: context.idHash, replacing: nil)
       return UnitResult(fate: .held)
     }
     if let entry = origin.kept { try kept.remove(entry) }
-    switch admission {
-    case .duplicate: return UnitResult(fate: .duplicate)
-    case .conflict:
-      counters.count(.duplicateConflict)
-      return UnitResult(fate: .duplicate)
-    default: break
-    }
+    if case .duplicate = admission { return UnitResult(fate: .duplicate) }
     try settleNumber()
+    if case .conflict(let isCounted) = admission {
+      if isCounted { counters.count(.duplicateConflict) }
+      return UnitResult(fate: .duplicate)
+    }
     if let id = ownID(origin) { try remember(id, in: seenIDs[origin.input.order]) }
     if context.outcome.applied { return UnitResult(fate: .applied) }
     if context.outcome.late { return UnitResult(fate: .late) }
@@ -304,15 +311,14 @@ extension StreamTask {
         action: .deadLetter)
       return try settle(missing, .deadLetter, 1, origin)
     }
-    if let entry = origin.kept {
-      if entry.record.why == why, entry.record.operatorName == failure.operatorName {
-        return UnitResult(fate: .held)
-      }
-      try kept.remove(entry)
+    if let entry = origin.kept, entry.record.why == why,
+      entry.record.operatorName == failure.operatorName
+    {
+      return UnitResult(fate: .held)
     }
-    kept.hold(
+    try kept.keep(
       keptRecord(why, failure.operatorName, attempts: 1, origin),
-      id: origin.kept?.id ?? context.idHash)
+      id: origin.kept?.id ?? context.idHash, replacing: origin.kept)
     return UnitResult(fate: .held)
   }
 
@@ -353,8 +359,7 @@ extension StreamTask {
       return UnitResult(fate: .deadLettered, reason: failure.reason)
     }
     let dead = keptRecord(why, failure.operatorName, attempts: attempts, origin)
-    if let entry = origin.kept { try kept.remove(entry) }
-    kept.bury(dead, id: origin.kept?.id ?? context.idHash)
+    try kept.keep(dead, id: origin.kept?.id ?? context.idHash, replacing: origin.kept)
     if let topic = topology.deadLetterTopic { outbox.bury(dead, in: topic) }
     log("dead letter (\(failure.reason.rawValue)) at \(place): \(failure.description)")
     return UnitResult(fate: .deadLettered, reason: failure.reason)
@@ -370,16 +375,29 @@ extension StreamTask {
   /// A unit that was taken back is taken all the same: the clock has moved.
   private func retake(_ origin: UnitOrigin) {
     if origin.isRecord { timers.advance(to: OrderTime(context.orderTime)) }
+    countAhead(origin)
+  }
+
+  /// Counted once a record, when it is taken.
+  private func countAhead(_ origin: UnitOrigin) {
+    if origin.isRecord, context.isAhead { counters.count(.ahead) }
   }
 
   private func keptRecord(
     _ why: KeptRecord.Why, _ operatorName: String, attempts: Int, _ origin: UnitOrigin
   ) -> KeptRecord {
-    KeptRecord(
+    let before = origin.kept?.record
+    var record = KeptRecord(
       record: context.record, why: why, operatorName: operatorName, eventID: context.eventID,
-      valueHash: context.valueHash, attempts: attempts, key: Array(context.waitingKey ?? []),
-      hasDurableID: origin.kept?.record.hasDurableID ?? context.hasDurableID,
+      valueHash: context.valueHash, attempts: (before?.attempts ?? 0) + attempts,
+      key: Array(context.waitingKey ?? []),
+      hasDurableID: before?.hasDurableID ?? context.hasDurableID,
       sequenceNumber: context.sequenceNumber)
+    record.arrival = before?.arrival ?? interval.unitNumber
+    record.logTime = before.map(\.logTime) ?? origin.input.headLogTime
+    record.numberHasCome = before?.numberHasCome ?? false || !record.withholdsNumber
+    record.runsByPosition = origin.runsByPosition
+    return record
   }
 }
 
