@@ -33,6 +33,7 @@ final class BenchmarkRun {
     figure("decode") { try decode() }
     figure("orders") { try project("orders projection", "plain", target: "≥ 350,000 a core") }
     figure("audit") { try project("… with the audit view", "audit", target: "≥ 250,000 a core") }
+    figure("threads") { try compareThreads() }
     if kafka != nil { figure("kafka") { try projectKafka() } }
     figure("latency") { try latency() }
     figure("append") { try appends() }
@@ -125,6 +126,28 @@ final class BenchmarkRun {
     add(name, perCore(events, outcome), target, outcome, checked, events)
     remove("state")
     return Double(events) / outcome.cpuSeconds
+  }
+
+  /// The audit view's job on one thread and on two: what two cores are good for, and at what price.
+  private func compareThreads() throws {
+    var single: (seconds: Double, stored: Double)?
+    for threads in [1, 2] {
+      remove("state")
+      let outcome = try run(
+        "project", try standardLog(), "\(work)/state", "audit", "end", "\(threads)")
+      let checked = try run("check", "\(work)/state", "audit", "benchmark", "\(events)")
+      let (seconds, stored) = (outcome["seconds"], outcome["stored"])
+      let one = single ?? (seconds, stored)
+      single = one
+      let rate = Table.grouped(Int(Double(events) / seconds))
+      let bytes = Table.grouped(Int(stored) / events)
+      add(
+        threads == 1 ? "… on one thread" : "… on two threads",
+        "\(rate) a second (\(Table.decimal(one.seconds / seconds, 2)) ×), "
+          + "\(bytes) B written an event (\(Table.decimal(stored / one.stored, 2)) ×)",
+        threads == 1 ? "" : "≥ 1.6 ×, ≤ 1.3 ×", outcome, checked, events)
+      remove("state")
+    }
   }
 
   private func projectKafka() throws {

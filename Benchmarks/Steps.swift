@@ -62,7 +62,9 @@ enum Step {
     log.close()
   }
 
-  /// project URL STATE audit|plain end|stay: runs `order-projections`.
+  /// project URL STATE audit|plain end|stay [THREADS]: runs `order-projections`.
+  ///
+  /// Environment: `THREADS`, `INTERVAL` (records) and `MEMORY` (bytes) of a run by hand.
   static func project(_ arguments: [String]) throws {
     let log = try open(arguments[0])
     var orders = OrderProjectionsOptions()
@@ -71,8 +73,12 @@ enum Step {
     if let threads = getenv("THREADS").flatMap({ Int(String(cString: $0)) }) {
       options.threads = threads
     }
+    if arguments.count > 4, let threads = Int(arguments[4]) { options.threads = threads }
     if let records = getenv("INTERVAL").flatMap({ Int(String(cString: $0)) }) {
       options.budget.records = records
+    }
+    if let memory = getenv("MEMORY").flatMap({ Int(String(cString: $0)) }) {
+      options.budget.memory = memory
     }
     if arguments[3] == "end" {
       let count = try log.topic(topic)?.partitions ?? 0
@@ -87,9 +93,13 @@ enum Step {
     try run.open()
     print("open", Clock.now - opening)
     let written = ProcFile.field("wchar", of: "/proc/self/io")
+    let stored = ProcFile.field("write_bytes", of: "/proc/self/io")
+    let start = Clock.now
     print("ready", 1)
     try run.run()
+    print("seconds", Clock.now - start)
     print("written", ProcFile.field("wchar", of: "/proc/self/io") - written)
+    print("stored", ProcFile.field("write_bytes", of: "/proc/self/io") - stored)
     run.close()
   }
 }
