@@ -1,9 +1,11 @@
 import Foundation
+import StateStore
 import StreamCore
 import Synchronization
 import Testing
-import Topology
 import TopologyTesting
+
+@testable import Topology
 
 /// Whose turn it is when several tasks share a thread.
 @Suite("Task loop")
@@ -46,12 +48,16 @@ struct TaskLoopTests {
     private(set) var loop: TaskLoop?
     private var batches: [Int: [RecordBatch]] = [:]
 
-    /// - Parameter counts: records of each partition.
-    convenience init(_ counts: Int..., interval: Int) throws {
-      try self.init(counts, interval: interval)
+    /// - Parameters:
+    ///   - counts: records of each partition.
+    ///   - share: the loop's part in the memory of several.
+    convenience init(_ counts: Int..., interval: Int, share: IntervalShare? = nil) throws {
+      try self.init(counts, interval: interval, share: share)
     }
 
-    init(_ counts: [Int], interval: Int, memory: Int? = nil) throws {
+    init(
+      _ counts: [Int], interval: Int, memory: Int? = nil, share: IntervalShare? = nil
+    ) throws {
       let log = SimulatedLog()
       try log.administration?.createTopic(
         "in", partitions: counts.count, retention: TopicRetention())
@@ -83,7 +89,8 @@ struct TaskLoopTests {
       if let memory { budget.memory = memory }
       loop = TaskLoop(
         engine.tasks.map { ($0, nil) }, buffers: buffers,
-        fetch: FetchLoop(reader: reader, buffers: buffers), budget: budget, clock: clock
+        fetch: FetchLoop(reader: reader, buffers: buffers), budget: budget, share: share,
+        clock: clock
       ) { [unowned self] task in
         for (place, position) in task.positions {
           commits.append(Commit(place.partition, position))
@@ -150,6 +157,40 @@ struct TaskLoopTests {
     try site.turns()
     #expect(site.commits == [Commit(1, 3), Commit(0, 20_000), Commit(0, 40_000)])
     #expect(site.order.all == [Commit(0, 2_000), Commit(1, 3), Commit(0, 38_000)])
+  }
+
+  @Test("a loop that finds the memory taken by the commit of another goes on at its end")
+  func memoryTaken() throws {
+    let memory = IntervalMemory(bytes: 50 << 20, loops: 2)
+    let site = try Site(12_000, 3, interval: 20_000, share: IntervalShare(memory, loop: 0))
+    let other = IntervalMemory.Use(
+      bytes: IntervalBytes(cached: 30 << 20, pages: 30 << 20), grows: true)
+    #expect(memory.look(1, other) == .commit)
+    memory.beginCommit(1)
+    site.deliver(0)
+    try site.turns()
+    #expect(site.order.all == [Commit(0, 2_000)])
+    #expect(site.commits.isEmpty)
+    // A task that has little to do takes little.
+    site.deliver(1)
+    try site.turns()
+    #expect(site.commits == [Commit(1, 3)])
+    memory.endCommit(1, IntervalMemory.Use())
+    try site.turns()
+    #expect(site.commits == [Commit(1, 3), Commit(0, 12_000)])
+  }
+
+  @Test("an interval that another loop cannot wait for is committed, though its input is silent")
+  func askedByAnother() throws {
+    let memory = IntervalMemory(bytes: 50 << 20, loops: 2)
+    let site = try Site(12_000, interval: 20_000, share: IntervalShare(memory, loop: 0))
+    site.deliver(0, batches: 5)
+    try site.turns()
+    #expect(site.commits.isEmpty)
+    // It holds more than there is, and commits nothing yet.
+    _ = memory.look(1, IntervalMemory.Use(bytes: IntervalBytes(cached: 60 << 20), grows: false))
+    try site.turns()
+    #expect(site.commits == [Commit(0, 2_500)])
   }
 
   @Test("who waits for the log makes nobody wait, and its interval still grows old")

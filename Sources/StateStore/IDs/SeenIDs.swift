@@ -377,5 +377,7 @@ package final class SeenIDs: StoreParticipant {
 
   func releaseMemory() { hot.value.pending = [] }
 
-  var dirtyBytes: Int { hot.value.pending.count * 80 }
+  var intervalBytes: IntervalBytes {
+    IntervalBytes(cached: hot.value.pending.count * 50, pages: hot.value.pending.count * 30)
+  }
 }

@@ -128,7 +128,10 @@ public final class AuditStore: StoreParticipant {
     hot.value.places = []
   }
 
-  var dirtyBytes: Int { hot.value.list.bytes * 2 + hot.value.places.count * 100 }
+  var intervalBytes: IntervalBytes {
+    let (values, places) = (hot.value.list.bytes, hot.value.places.count * 50)
+    return IntervalBytes(cached: values + places, pages: values + places)
+  }
 }
 
 /// The key of an audit store's tree: row number of the entity, sequence, number of the value.

@@ -145,10 +145,11 @@ final class KeySpace: StoreParticipant {
     hot.value.assigned = []
   }
 
-  var dirtyBytes: Int {
+  var intervalBytes: IntervalBytes {
     let new = hot.value.assigned.count
-    guard tree != nil else { return keys.bytes }
-    return keys.bytes + scatteredBytes(new, in: Int(interval.words[nextWord]), perPage: 60)
+    let pages =
+      tree == nil ? 0 : scatteredBytes(new, in: Int(interval.words[nextWord]), perPage: 60)
+    return IntervalBytes(cached: keys.bytes, pages: pages)
   }
 
   /// Keys that got their number in this interval.

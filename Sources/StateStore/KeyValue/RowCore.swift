@@ -153,15 +153,16 @@ final class RowCore: StoreParticipant {
     for index in indexes { index.releaseMemory() }
   }
 
-  var dirtyBytes: Int {
+  var intervalBytes: IntervalBytes {
     let rows = hooks?.dirtyRows() ?? 0
     let mean = writing.value.rows == 0 ? 256 : writing.value.bytes / writing.value.rows
     // New rows of a row-number store are appended side by side; all others lie anywhere.
     let scattered = isClustered ? rows : max(0, rows - space.newKeys)
     let total = rowCount
-    return rows * (mean * 3 + 256)
-      + scatteredBytes(scattered, in: total, perPage: max(1, 3_000 / max(1, mean)))
+    let pages =
+      rows * mean + scatteredBytes(scattered, in: total, perPage: max(1, 3_000 / max(1, mean)))
       + indexes.count * scatteredBytes(rows, in: total, perPage: 60)
+    return IntervalBytes(cached: rows * (mean * 2 + 256), pages: pages)
   }
 
   // MARK: Flushing, called by the part that knows the rows

@@ -414,7 +414,10 @@ package final class EntryStore: StoreParticipant {
     idFilter.removeAll()
   }
 
-  var dirtyBytes: Int { insertedBytes * 2 + (inserted.count + deleted.count) * 600 }
+  var intervalBytes: IntervalBytes {
+    let bytes = insertedBytes + (inserted.count + deleted.count) * 300
+    return IntervalBytes(cached: bytes, pages: bytes)
+  }
 }
 
 extension Array where Element: Comparable {

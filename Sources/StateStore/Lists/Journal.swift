@@ -79,7 +79,9 @@ package final class Journal: StoreParticipant {
 
   func intervalCommitted() { list.intervalCommitted() }
 
-  var dirtyBytes: Int { list.cachedBytes * 2 }
+  var intervalBytes: IntervalBytes {
+    IntervalBytes(cached: list.cachedBytes, pages: list.cachedBytes)
+  }
 }
 
 extension StateView {

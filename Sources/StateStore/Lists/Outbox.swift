@@ -335,5 +335,8 @@ package final class Outbox: StoreParticipant {
     for index in slots.indices { slots[index].isTrimmed = false }
   }
 
-  var dirtyBytes: Int { list.bytes * 2 + appended.count * MemoryLayout<Appended>.stride }
+  var intervalBytes: IntervalBytes {
+    IntervalBytes(
+      cached: list.bytes + appended.count * MemoryLayout<Appended>.stride, pages: list.bytes)
+  }
 }

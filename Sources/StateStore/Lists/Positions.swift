@@ -196,7 +196,9 @@ package final class Positions: StoreParticipant {
     hot.value.unit.clear()
   }
 
-  var dirtyBytes: Int { hot.value.changed.count * 200 }
+  var intervalBytes: IntervalBytes {
+    IntervalBytes(cached: hot.value.changed.count * 100, pages: hot.value.changed.count * 100)
+  }
 }
 
 extension StateView {

@@ -194,7 +194,9 @@ package final class Timers: StoreParticipant {
     (ahead, nextAhead, behindAhead, page) = ([], 0, [], Self.pageMin)
   }
 
-  var dirtyBytes: Int { overlay.count * 400 }
+  var intervalBytes: IntervalBytes {
+    IntervalBytes(cached: overlay.count * 150, pages: overlay.count * 250)
+  }
 }
 
 /// A binary heap of byte strings, the least first.

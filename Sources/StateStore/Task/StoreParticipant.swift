@@ -17,8 +17,8 @@ protocol StoreParticipant: AnyObject {
   func releaseMemory()
   /// The task closes.
   func close()
-  /// An estimate of the bytes that the cache holds and a flush will dirty.
-  var dirtyBytes: Int { get }
+  /// What the cache holds, and what a flush will take.
+  var intervalBytes: IntervalBytes { get }
 }
 
 extension StoreParticipant {

@@ -234,8 +234,10 @@ package final class TaskState {
     interval.endUnit()
   }
 
-  /// An estimate of the memory that the interval holds and its commit will take.
-  package var dirtyBytes: Int { participants.value.reduce(0) { $0 + $1.dirtyBytes } }
+  /// What the interval holds and its commit will take.
+  package var intervalBytes: IntervalBytes {
+    participants.value.reduce(into: IntervalBytes()) { $0 += $1.intervalBytes }
+  }
 
   /// Writes the caches into the open transaction and forgets them, between units.
   ///

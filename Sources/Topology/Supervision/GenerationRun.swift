@@ -169,8 +169,8 @@ package final class GenerationRun {
       reader: try log.makeReader(options.reader(inputs: inputs)), buffers: buffers, report: report,
       whenTroubled: { ends?.noteTrouble() })
     let count = max(1, min(options.threads, tasks.count))
-    var budget = options.budget
-    budget.shares *= count
+    let budget = options.budget
+    let memory = IntervalMemory(budget, loops: count)
     let (progress, stop) = (progress, stopSignal)
     progress.withLock { $0.loops = count }
     let positions = tasks.flatMap(\.inputs).map { ($0.topicPartition, $0.fetchPosition) }
@@ -182,10 +182,10 @@ package final class GenerationRun {
     let parts = (0..<count).map { number in
       tasks.indices.filter { $0 % count == number }.map { tasks[$0] }
     }
-    loops = parts.map { mine in
+    loops = parts.enumerated().map { number, mine in
       let loop = TaskLoop(
         mine.map { ($0, outputs[$0.name]) }, buffers: buffers, fetch: fetch, budget: budget,
-        clock: clock, ends: ends,
+        share: IntervalShare(memory, loop: number), clock: clock, ends: ends,
         onCommit: { task in
           try groups?.check()
           groups?.note(task.positions, of: task.state)
@@ -350,7 +350,7 @@ package final class GenerationRun {
         hasMore = step.hasMore
         records += step.records
         let isFull =
-          records >= options.budget.records || task.dirtyBytes > options.budget.dirtyBytes
+          records >= options.budget.records || task.intervalBytes.total > options.budget.dirtyBytes
         guard isFull || !hasMore else { continue }
         try task.commit()
         records = 0

@@ -388,8 +388,8 @@ package final class StreamTask {
   /// Units since the last commit.
   package var intervalRecords: Int { interval.units }
 
-  /// Bytes that the running interval will write, for the budget over all tasks.
-  package var dirtyBytes: Int { interval.dirtyBytes }
+  /// What the running interval takes of the budget over all tasks.
+  package var intervalBytes: IntervalBytes { interval.bytes }
 
   /// Next offsets to process, by partition.
   package var positions: [TopicPartition: Offset] {

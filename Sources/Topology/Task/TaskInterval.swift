@@ -76,8 +76,8 @@ final class TaskInterval {
   /// Something besides units is to be committed: a position past records that are none.
   func touch() { isDirty = true }
 
-  /// Bytes that it will write.
-  var dirtyBytes: Int { isOpen ? state.dirtyBytes : 0 }
+  /// What it holds and its commit will take.
+  var bytes: IntervalBytes { isOpen ? state.intervalBytes : IntervalBytes() }
 
   /// Commits what there is.
   ///

@@ -5,7 +5,7 @@ package struct IntervalBudget: Hashable, Sendable {
   /// Bytes of anonymous memory that the process aims at, seen ids and buffers included; above them,
   /// what the allocator has free goes back to the system after a commit.
   package var memory = 240 << 20
-  /// Threads, and topologies of the process, whose open intervals share the memory.
+  /// Topologies of the process whose open intervals share the memory.
   package var shares = 1
   /// An interval is closed at this age even while more records wait: how old a view may be behind
   /// a log that never runs dry.
@@ -13,9 +13,13 @@ package struct IntervalBudget: Hashable, Sendable {
 
   package init() {}
 
-  /// Bytes that the open intervals of one thread's tasks may be about to write: the lesser part of
-  /// the memory, for what a commit takes comes on top of what the others left.
+  /// Bytes that the open intervals may take, with what their commits will: the lesser part of the
+  /// memory, for it comes on top of what commits left.
   package var dirtyBytes: Int { max(8 << 20, memory / 5 * 2 / shares) }
+
+  /// The same where several loops take turns: what a commit left is given back before the next of
+  /// them needs it, so that there may be more.
+  package var dirtyBytesInTurns: Int { max(8 << 20, memory / 2 / shares) }
 
   /// Allocated bytes above which a task gives back what its commit left with LMDB, for the next
   /// interval to use.

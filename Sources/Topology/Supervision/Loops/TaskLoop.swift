@@ -15,8 +15,8 @@ package final class TaskLoop {
     var inputs: [(input: LogInput, buffer: InputBuffer)] = []
     /// When the interval had its first record.
     var openedAt: MonotonicTime?
-    /// Bytes that the interval took or is about to write, as last looked at.
-    var dirtyBytes = 0
+    /// What the interval takes, as last looked at.
+    var bytes = IntervalBytes()
     /// Bytes of the batches that it took.
     var takenBytes = 0
     /// Records that work processed in the interval.
@@ -39,6 +39,7 @@ package final class TaskLoop {
   private var driven: [Driven] = []
   private let fetch: FetchLoop
   private let budget: IntervalBudget
+  private let share: IntervalShare
   private let clock: any WallClock
   /// Whom tasks ask where the log ends; `nil` where no topology's time goes on idly.
   private let ends: EndsWatch?
@@ -60,22 +61,27 @@ package final class TaskLoop {
   private var working: Set<Int> = []
   /// The task whose interval grows while others that are behind wait.
   private var leader: Int?
-  private var dirtyTotal = 0
+  /// What all open intervals take, as last looked at.
+  private var openBytes = IntervalBytes()
   private var atLimits = 0
   private var warm: WarmTasks
   private var trimmedAt: MonotonicTime?
   /// Ends a slice early.
   var stop: StopSignal?
 
-  /// - Parameter onCommit: called after each commit, with the task's interval closed.
+  /// - Parameters:
+  ///   - share: the loop's part in the memory for open intervals; `nil` where it has all of it.
+  ///   - onCommit: called after each commit, with the task's interval closed.
   package init(
     _ tasks: [(StreamTask, TaskOutputs?)], buffers: FetchBuffers, fetch: FetchLoop,
-    budget: IntervalBudget, clock: any WallClock, ends: EndsWatch? = nil,
+    budget: IntervalBudget, share: IntervalShare? = nil, clock: any WallClock,
+    ends: EndsWatch? = nil,
     onCommit: @escaping (StreamTask) throws -> Void
   ) {
     self.fetch = fetch
     self.ends = ends
     self.budget = budget
+    self.share = share ?? IntervalShare(IntervalMemory(budget, loops: 1), loop: 0)
     self.clock = clock
     self.onCommit = onCommit
     arrived = ReadyQueue(count: tasks.count, wake: wake)
@@ -87,6 +93,7 @@ package final class TaskLoop {
       }
       return one
     }
+    self.share.join(wake)
     // Each once: it may stand at its limits, or have sent less than it committed.
     for index in driven.indices { arrived.add(index) }
   }
@@ -127,6 +134,8 @@ package final class TaskLoop {
       driven[task].task.noteEnds(answer)
     }
     try commitAged(clock.monotonicNow())
+    // Another loop may have asked for it.
+    if !opened.isEmpty { try relieve() }
     for task in waiting
     where driven[task].task.waitsUntil.map({ $0 <= clock.monotonicNow() }) ?? true {
       waiting.remove(task)
@@ -254,6 +263,11 @@ package final class TaskLoop {
     let task = driven[index].task
     try driven[index].outputs?.check()
     if try holdsBack(index) { return false }
+    // Others commit, and what it would take is theirs until they have ended.
+    if share.waits, share.look(use) == .wait, task.isBehind(by: slice) {
+      makeReady(index)
+      return false
+    }
     var (took, processed, isSpent) = (false, 0, false)
     var (bytes, unseen) = (0, 0)
     repeat {
@@ -266,14 +280,14 @@ package final class TaskLoop {
         isSpent = isFull(index)
         unseen = 0
       }
-    } while bytes > 0 && processed < slice && !isSpent && !isStopped
+    } while bytes > 0 && processed < slice && !isSpent && !isStopped && !share.waits
     isSpent = isSpent || isFull(index)
     let isWaiting = task.waitsUntil != nil || task.isCaughtUp && !hasBuffered(index)
     let isDry = processed < slice && isWaiting && !isStopped
     if processed > 0 { noteOpened(index) }
     if leader == nil, processed == slice { leader = index }
     // Who waits for the log makes nobody else wait.
-    if leader == index, processed < slice { leader = nil }
+    if leader == index, processed < slice, !share.waits { leader = nil }
     if isSpent || isDry { try commit(index) }
     // Only a turn in which nothing happened shows that nothing more can: what ran dry may have its
     // next batch waiting.
@@ -360,7 +374,7 @@ package final class TaskLoop {
     let (records, hasMore) = try work.step(task)
     driven[index].worked += records
     noteOpened(index)
-    if hasMore, !isFull(index) { return try relieve() }
+    if hasMore, !isFull(index), !share.waits { return try relieve() }
     try commit(index)
     if hasMore { return }
     driven[index].work.removeFirst()
@@ -376,18 +390,24 @@ package final class TaskLoop {
   private func isFull(_ index: Int) -> Bool {
     let task = driven[index].task
     if task.intervalRecords + driven[index].worked >= budget.records { return true }
+    var taken = task.intervalBytes
     // What large rows will take is not known before the first of them was written.
-    let dirty = max(task.dirtyBytes, driven[index].takenBytes)
-    dirtyTotal += dirty - driven[index].dirtyBytes
-    driven[index].dirtyBytes = dirty
-    return dirtyTotal > budget.dirtyBytes
-      && opened.allSatisfy { driven[$0.task].dirtyBytes <= dirty }
+    taken.pages = max(taken.pages, driven[index].takenBytes - taken.cached)
+    openBytes -= driven[index].bytes
+    openBytes += taken
+    driven[index].bytes = taken
+    return share.look(use) == .commit
+      && opened.allSatisfy { driven[$0.task].bytes.total <= taken.total }
   }
+
+  private var use: IntervalMemory.Use { IntervalMemory.Use(bytes: openBytes, grows: leader != nil) }
 
   /// Commits the largest intervals while all together hold more than they may.
   private func relieve() throws {
-    while dirtyTotal > budget.dirtyBytes,
-      let largest = opened.max(by: { driven[$0.task].dirtyBytes < driven[$1.task].dirtyBytes })
+    while share.look(use) == .commit,
+      let largest = opened.max(by: {
+        driven[$0.task].bytes.total < driven[$1.task].bytes.total
+      })
     {
       try guarding(largest.task) { try commit(largest.task) }
     }
@@ -454,8 +474,9 @@ package final class TaskLoop {
       driven[index].openedAt = nil
       opened.removeAll { $0.task == index }
     }
-    dirtyTotal -= driven[index].dirtyBytes
-    (driven[index].dirtyBytes, driven[index].takenBytes, driven[index].worked) = (0, 0, 0)
+    openBytes -= driven[index].bytes
+    driven[index].bytes = IntervalBytes()
+    (driven[index].takenBytes, driven[index].worked) = (0, 0)
     if leader == index { leader = nil }
     // One that was closed by its record has committed what came before; that is sent.
     if driven[index].isClosed { outputs?.note() } else { try commit(index, task, outputs) }
@@ -468,10 +489,14 @@ package final class TaskLoop {
       try outputs.trim()
       task.markDirty()
     }
-    let isLarge = task.dirtyBytes > budget.dirtyBytes / 8
+    let isLarge = task.intervalBytes.total > budget.dirtyBytes / 8
+    if isLarge { share.beginCommit() }
+    // What LMDB keeps of it is little, or given back by then.
+    defer { if isLarge { share.endCommit(use) } }
     guard try task.commit() else { return }
+    // Before others are told, who would enter the environment to sync it.
+    try releaseMemory(of: index, wasLarge: isLarge)
     try onCommit(task)
     outputs?.note()
-    try releaseMemory(of: index, wasLarge: isLarge)
   }
 }
