@@ -22,6 +22,8 @@ package struct IntervalBudget: Hashable, Sendable {
   package var dirtyBytesInTurns: Int { max(8 << 20, memory / 2 / shares) }
 
   /// Allocated bytes above which a task gives back what its commit left with LMDB, for the next
-  /// interval to use.
-  package var allocatedAfterCommit: Int { memory / 2 }
+  /// interval to use. So little that the memory suffices for the next one on top of what other tasks
+  /// kept: to open an environment again costs far less than to fault in anew all that a process
+  /// beyond its memory gives back to the system.
+  package var allocatedAfterCommit: Int { memory / 4 }
 }
