@@ -1,10 +1,15 @@
 import Glibc
+import StateStore
 
 /// A thread of the engine: it blocks in LMDB and the log, where no Swift task may.
 package final class EngineThread: Sendable {
+  /// Of the whole process, once, before its first thread of ours.
+  private static let heap: Void = ProcessMemory.shareHeap()
+
   private let isDone = Monitor(false)
 
   package init(_ body: @escaping @Sendable () -> Void) {
+    _ = Self.heap
     let start = Start(body, isDone)
     var thread = pthread_t()
     let status = unsafe pthread_create(
