@@ -39,10 +39,10 @@ final class SimulatedReader: RecordReader {
       if woken.exchange(false, ordering: .acquiring) { return [] }
       let (batches, isStarved) = try fetch()
       if !batches.isEmpty { return batches }
+      // The seed gave nothing of what is there; the next draw may, however slow the machine is.
+      if isStarved, timeout > .zero { continue }
       let left = deadline - ContinuousClock.now
       guard left > .zero else { return [] }
-      // The seed gave nothing of what is there; the next draw may.
-      if isStarved { continue }
       log.changes.wait(beyond: seen, atMost: left)
     }
   }
