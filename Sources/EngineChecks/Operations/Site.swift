@@ -265,6 +265,7 @@ package final class Site {
       throw fail(.failPolicy, ["record \(stopsBefore.uid) fails, and the run went on"])
     }
     try check(number, .restart, isCaughtUp: ending == .end)
+    if ending == .end, shape.sends(ledger.variant) { directories[number].hasSent = true }
   }
 
   private func expectFault(_ refusal: SiteEngine.Refusal) throws {
@@ -289,6 +290,7 @@ package final class Site {
     for letter in dead where one != nil && letter.reason == "conflict" {
       if let record = record(at: letter.place, letter.offset) {
         directories[number].retriedConflicts.insert(record.uid)
+        directories[number].overtaken.insert(record.name)
       }
     }
     do {
@@ -317,6 +319,8 @@ package final class Site {
         directories[number].skippedFirings.insert(firing)
       } else if let record = record(at: letter.place, letter.offset) {
         directories[number].skipped.insert(record.place)
+        // Its id enters the runs with its bytes.
+        if letter.reason == "conflict" { directories[number].overtaken.insert(record.name) }
       }
     }
     try run(number, RunPlan(), .end)
@@ -473,7 +477,7 @@ package final class Site {
   }
 
   private func removeState(_ number: Int, _ outputs: Action.Outputs) throws {
-    if shape.process == .fail, world.phase == .broken { return }
+    if isTrimmed || shape.process == .fail && world.phase == .broken { return }
     let ledger = directories[number]
     // A task that never had outputs wrote no checkpoint, and is asked for none.
     guard ledger.hadOutputs else { return }
@@ -484,9 +488,14 @@ package final class Site {
     if wasThere, outputs != .continue { try run(number, RunPlan(), .end) }
     try SiteFiles.removeTree(ledger.root)
     try SiteFiles.makeDirectory(ledger.root)
+    // What operators decided is in the journal, which only `continue` follows, and only one that was
+    // begun as a fresh state is.
+    if outputs != .continue || ledger.beginnings.values.contains(where: { $0 != [0] }) {
+      directories[number].forgetDecisions()
+    }
     directories[number].forgetBeginnings(shape)
     if ledger.variant.hasExtraView { directories[number].extraViewIsBuilt = true }
-    if wasThere, !isTrimmed { try choose(number, .removedState, outputs) }
+    if wasThere { try choose(number, .removedState, outputs) }
   }
 
   /// A state that sinks were not written by: it is refused, then an operator chooses.
@@ -497,7 +506,9 @@ package final class Site {
     let untouched = try SiteFiles.fingerprint(ledger.root)
     do {
       try ledger.engine.run(RunPlan(), ledger.variant)
-      throw fail(circumstance, ["the run was not refused"])
+      // Before anything was sent nothing speaks against a fresh state.
+      guard !ledger.hasSent else { throw fail(circumstance, ["the run was not refused"]) }
+      return try run(number, RunPlan(), .end)
     } catch let refusal as SiteEngine.Refusal {
       guard
         .refused(exit: refusal.exit, choices: ["--outputs continue", "all", "none"])
@@ -518,10 +529,7 @@ package final class Site {
         let sent = directories[number].sinks[sink]?.expected ?? [:]
         directories[number].sinks[sink]?.baseline.merge(sent) { max($0, $1) }
       }
-    case .all:
-      for sink in directories[number].sinks.keys {
-        directories[number].sinks[sink]?.baseline = [:]
-      }
+    case .all: try sendAll(number)
     case .none:
       try ledger.engine.run(plan, ledger.variant)
       try check(number, .outputsNone, isCaughtUp: true, isSilent: true)
@@ -581,6 +589,11 @@ package final class Site {
 }
 
 extension DirectoryLedger {
+  mutating func forgetDecisions() {
+    (skipped, skippedFirings, released) = ([], [], [])
+    (retriedConflicts, overtaken) = ([], [])
+  }
+
   mutating func forgetBeginnings(_ shape: SiteShape) {
     for topic in shape.topics {
       for partition in partitions { beginnings[TopicPartition(topic, partition)] = [0] }

@@ -91,6 +91,16 @@ extension Site {
     }
   }
 
+  /// All that a state makes from where it stands is sent, and what still waits in its outbox.
+  func sendAll(_ number: Int) throws {
+    var effects = SiteEffects()
+    for task in try directories[number].engine.read() { effects.add(brought(by: task, number)) }
+    for sink in sinkTopics {
+      directories[number].sinks[sink, default: SinkLedger()].baseline = effects.of(sink)
+      directories[number].sinks[sink]?.allowance.add(effects.of(sink))
+    }
+  }
+
   private func brought(by task: TaskContents, _ number: Int) -> SiteEffects {
     TaskCheck(site: self, ledger: directories[number], task: task, isSettled: false).effects
   }

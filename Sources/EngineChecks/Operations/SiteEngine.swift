@@ -211,11 +211,14 @@ package struct SiteEngine {
 
   // MARK: What can be seen
 
-  /// The tasks of the generation that serves; empty without state.
+  /// The tasks of the generation that serves, as `meta.json` names them before they take a record;
+  /// empty without state.
   package func read() throws -> [TaskContents] {
     try refusing {
-      guard let current = try directory.current() else { return [] }
-      return try directory.tasks(of: current).map { task in
+      guard let current = try directory.current(),
+        let meta = try GenerationMeta.read(directory.directory(of: current))
+      else { return [] }
+      return try meta.tasks.map { task in
         try contents(StateReader.open(directory.task(current, task)), "\(task)")
       }
     }

@@ -12,6 +12,8 @@ struct DirectoryLedger {
   var hasRun = false
   /// Whether it was run by a program that sends something.
   var hadOutputs = false
+  /// Whether a run with outputs came to its end, so that checkpoints are there.
+  var hasSent = false
   /// Where the state may begin, by partition: the log's start, or where a rewind from empty went.
   var beginnings: [TopicPartition: Set<Offset>] = [:]
   /// Counts histories of the state that a copy cannot go back over.
@@ -30,6 +32,9 @@ struct DirectoryLedger {
   var released: Set<Int> = []
   /// Events under a known id that an operator had run by theirs.
   var retriedConflicts: Set<Int> = []
+  /// Topics and ids of which an operator had other content run or skipped: where the first was
+  /// still kept, it is the conflict now.
+  var overtaken: Set<String> = []
 
   struct Copy {
     let path: String

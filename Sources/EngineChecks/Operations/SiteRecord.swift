@@ -39,6 +39,8 @@ package struct SiteRecord: Hashable, Sendable {
 
   package var keyText: String { "k\(key)" }
 
+  /// What its id is unique under.
+  package var name: String { "\(topic)/\(id)" }
   /// Where it lies, as text.
   package var place: String { "\(topic)-\(partition)@\(offset)" }
 

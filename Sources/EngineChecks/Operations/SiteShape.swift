@@ -55,6 +55,11 @@ package struct SiteShape: Hashable, Sendable, CustomStringConvertible {
     inputs == .merged ? [topics] : topics.map { [$0] }
   }
 
+  /// Whether a program of this variant sends anything.
+  package func sends(_ variant: SiteVariant) -> Bool {
+    !variant.sinks.isEmpty || hasTimers || publishesDeadLetters
+  }
+
   /// The partitions of a state directory.
   package func partitions(of directory: Int) -> [Int] {
     (0..<partitions).filter { $0 % directories == directory }

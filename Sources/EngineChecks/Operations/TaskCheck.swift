@@ -112,11 +112,10 @@ struct TaskCheck {
   private mutating func checkEachEvent() {
     var firsts: [String: SiteRecord] = [:]
     for record in consumed.sorted(by: { $0.offset < $1.offset }) {
-      let name = "\(record.topic)/\(record.id)"
-      if let first = firsts[name] {
+      if let first = firsts[record.name] {
         checkRepeat(record, of: first)
       } else {
-        firsts[name] = record
+        firsts[record.name] = record
       }
     }
     for event in firsts.values.sorted(by: { $0.uid < $1.uid }) {
@@ -125,7 +124,7 @@ struct TaskCheck {
       let places =
         applied[event.uid, default: 0] + dead.count + held.count
         + (isSkipped(event) ? 1 : 0)
-      if places != 1 {
+      if places != 1, places > 1 || !ledger.overtaken.contains(event.name) {
         problems.append(
           "event \(event.uid) (\(event.kind), \(event.place)) is applied "
             + "\(applied[event.uid, default: 0]) times, dead \(dead.map(\.reason)), held "
