@@ -78,6 +78,19 @@ struct ReaderTests {
     }
   }
 
+  @Test("a batch before the log's end tells where that lies")
+  func endAhead() throws {
+    try withMockLog(topics: ["events": 1]) { log, _ in
+      _ = try log.appendAll(texts(0..<100), to: "events")
+      try log.withReader(ReaderOptions(batchRecordsMax: 30)) { reader in
+        try reader.assign([first: 0])
+        let batches = try reader.read { $0.atEnd == [first] }.batches
+        #expect(batches.map(\.nextOffset) == [30, 60, 90, 100])
+        #expect(batches.map(\.endOffset) == [100, 100, 100, 100])
+      }
+    }
+  }
+
   @Test("a paused partition gives nothing until it is resumed, then everything")
   func pausing() throws {
     try withMockLog(topics: ["events": 2]) { log, _ in

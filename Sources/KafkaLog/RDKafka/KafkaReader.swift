@@ -167,7 +167,7 @@ package import StreamCore
         continue
       }
       inbox.position = batch.nextOffset
-      if let end = batch.endOffset { inbox.saidEnd = end }
+      if batch.endOffset == batch.nextOffset { inbox.saidEnd = batch.endOffset }
       batches.append(batch)
     }
     guard batches.isEmpty else { return batches }
@@ -177,14 +177,18 @@ package import StreamCore
     return []
   }
 
+  /// The end is told also while it is far: a task that is known to be behind waits for its turn, so
+  /// that intervals grow one after the other.
   private func lookForEnd(_ batch: inout RecordBatch, _ inbox: PartitionInbox) {
-    guard batch.endOffset == nil, batch.count > 0, inbox.isEmpty,
+    guard batch.endOffset == nil, batch.count > 0,
       let end = queue.lastSeenEnd(of: inbox.topicPartition)
     else { return }
-    if end > batch.nextOffset, let position = queue.position(of: inbox.topicPartition) {
+    if inbox.isEmpty, end > batch.nextOffset,
+      let position = queue.position(of: inbox.topicPartition)
+    {
       batch.nextOffset = max(batch.nextOffset, position)
     }
-    if end == batch.nextOffset { batch.endOffset = end }
+    if end >= batch.nextOffset { batch.endOffset = end }
   }
 
   private func explain(_ error: rd_kafka_resp_err_t, _ inbox: PartitionInbox, _ words: String)

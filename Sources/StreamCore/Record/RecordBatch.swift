@@ -59,7 +59,8 @@ public struct RecordBatch: Sendable {
   /// Where the next fetch begins: past the last record and past control records, aborted
   /// transactions and compacted offsets behind it. A batch without records may move it on.
   public var nextOffset: Offset
-  /// The log's read-committed end, asked after this fetch; `nil` where it is unknown.
+  /// The log's read-committed end, asked after this fetch; `nil` where it is unknown. While it lies
+  /// beyond ``nextOffset`` it may count what an open transaction hides.
   public var endOffset: Offset?
   /// When the log took the records, in runs: from each offset on until the next run's.
   private var appendTimes: [(from: Offset, time: Timestamp?)] = []
