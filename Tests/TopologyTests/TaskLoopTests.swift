@@ -193,13 +193,18 @@ struct TaskLoopTests {
     #expect(site.commits == [Commit(0, 2_500)])
   }
 
-  @Test("who waits for the log makes nobody wait, and its interval still grows old")
+  @Test("who waits for the log makes nobody wait for long, and its interval still grows old")
   func waitingForTheLog() throws {
     let site = try Site(12_000, 12_000, interval: 8_000)
     site.deliver(0, batches: 5)
     site.deliver(1)
-    // The first has a slice and a half, the other then leads.
-    try site.turns(3)
+    // The first has a slice and a half, and leads while more may be on its way.
+    try site.turns()
+    #expect(site.order.all == [Commit(0, 2_000), Commit(1, 2_000), Commit(0, 500)])
+    #expect(site.loop?.pause == LeaderWait.max)
+    site.clock.advance(by: LeaderWait.max)
+    try site.turns(1)
+    #expect(site.order.all.last == Commit(1, 2_000))
     #expect(site.commits.isEmpty)
     site.clock.advance(by: .seconds(5))
     try site.turns(1)
@@ -208,5 +213,23 @@ struct TaskLoopTests {
     try site.turns()
     #expect(site.commits.contains(Commit(0, 12_000)))
     #expect(site.commits.contains(Commit(1, 12_000)))
+  }
+
+  @Test("a task that is given its records by pieces fills its interval before another begins")
+  func pieces() throws {
+    let site = try Site(12_000, 12_000, interval: 6_000)
+    site.deliver(0, batches: 4)
+    site.deliver(1)
+    for _ in 0..<4 {
+      try site.turns()
+      site.clock.advance(by: .milliseconds(1))
+      site.deliver(0, batches: 2)
+    }
+    try site.turns()
+    #expect(site.commits.first == Commit(0, 6_000))
+    #expect(
+      site.order.all.prefix(4) == [
+        Commit(0, 2_000), Commit(1, 2_000), Commit(0, 4_000), Commit(1, 4_000),
+      ])
   }
 }

@@ -60,7 +60,10 @@ package final class TaskLoop {
   private var waiting: Set<Int> = []
   private var working: Set<Int> = []
   /// The task whose interval grows while others that are behind wait.
-  private var leader: Int?
+  private var leader: Int? {
+    didSet { if leader != oldValue { leaderWait = LeaderWait() } }
+  }
+  private var leaderWait = LeaderWait()
   /// What all open intervals take, as last looked at.
   private var openBytes = IntervalBytes()
   private var atLimits = 0
@@ -136,6 +139,7 @@ package final class TaskLoop {
     try commitAged(clock.monotonicNow())
     // Another loop may have asked for it.
     if !opened.isEmpty { try relieve() }
+    if leaderWait.isOver(clock.monotonicNow()) { leader = nil }
     for task in waiting
     where driven[task].task.waitsUntil.map({ $0 <= clock.monotonicNow() }) ?? true {
       waiting.remove(task)
@@ -201,6 +205,7 @@ package final class TaskLoop {
     let now = clock.monotonicNow()
     // An interval may have been closed since; then it is looked at once for nothing.
     if let oldest = opened.first { within(oldest.at + budget.age - now) }
+    if !behind.isEmpty, let end = leaderWait.end { within(end - now) }
     if !waiting.isEmpty {
       for task in waiting {
         guard let until = driven[task].task.waitsUntil else { continue }
@@ -286,8 +291,14 @@ package final class TaskLoop {
     let isDry = processed < slice && isWaiting && !isStopped
     if processed > 0 { noteOpened(index) }
     if leader == nil, processed == slice { leader = index }
-    // Who waits for the log makes nobody else wait.
-    if leader == index, processed < slice, !share.waits { leader = nil }
+    if leader == index {
+      // One that lets others have the memory is not dry.
+      let ranShort = processed < slice && !share.waits
+      leaderWait.note(isDry: ranShort, clock.monotonicNow())
+      // Who waits for the log makes nobody else wait, but for what is on its way: with intervals
+      // that grow side by side each would be a part as large.
+      if ranShort, isWaiting || !task.isBehind(by: slice) { leader = nil }
+    }
     if isSpent || isDry { try commit(index) }
     // Only a turn in which nothing happened shows that nothing more can: what ran dry may have its
     // next batch waiting.
