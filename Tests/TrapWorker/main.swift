@@ -20,6 +20,12 @@ TrapReport.install()
 DamageReport.install()
 let arguments = CommandLine.arguments
 
+/// At once: what is buffered is lost where the process is ended.
+func say(_ line: String) {
+  let bytes = Array((line + "\n").utf8)
+  _ = bytes.withUnsafeBytes { write(1, $0.baseAddress, $0.count) }
+}
+
 func overflow(_ depth: Int) -> Int { depth < 0 ? 0 : overflow(depth + 1) + 1 }
 
 struct Thrown: Error {}
@@ -108,18 +114,18 @@ func show(_ log: EmbeddedLog, _ directory: StateDirectory) throws {
   defer { engine.close() }
   for store in ["texts", "seen"] {
     for (key, row) in try engine.rows(store).sorted(by: { $0.key < $1.key }) {
-      print("\(store) \(key) \(row)")
+      say("\(store) \(key) \(row)")
     }
   }
   for kept in try engine.deadLetters() {
     guard case .failed(let reason, _, _) = kept.why else { continue }
-    print("dead \(kept.record.offset) \(reason)")
+    say("dead \(kept.record.offset) \(reason)")
   }
-  for kept in try engine.heldRecords() { print("held \(kept.record.offset)") }
+  for kept in try engine.heldRecords() { say("held \(kept.record.offset)") }
   for name in ["consumed", "trapped", "deadLettered{trapped}", "deadLettered{skipped}"] {
-    if let count = engine.counters[name] { print("\(name) \(count)") }
+    if let count = engine.counters[name] { say("\(name) \(count)") }
   }
-  print("lines \(try TrappedUnits(path: "\(directory.path)/trapped").units.count)")
+  say("lines \(try TrappedUnits(path: "\(directory.path)/trapped").units.count)")
 }
 
 do {
@@ -136,23 +142,23 @@ do {
     options.threads = 2
     return try TopologyOwner(
       try topology(version: version), stateRoot: "\(path)/state", log: log, options: options,
-      clock: SystemWallClock(), report: { print($0) })
+      clock: SystemWallClock(), report: { say($0) })
   }
   switch arguments[1] {
   case "feed": try feed(log, arguments.dropFirst(3))
   case "run": try own().run(untilEnd: true)
   case "retry":
-    print(try own().carryOut(Request(id: "retry", verb: "retry", arguments: [:])).message)
+    say(try own().carryOut(Request(id: "retry", verb: "retry", arguments: [:])).message)
   case "rewind": try own().rewind(to: .earliest, RewindOptions())
   case "verify":
     let views = try StateVerification(
       try topology(version: version), directory, log: log, options: RunOptions(),
       clock: SystemWallClock(), canonical: { $0 }
     ).run()
-    print(views.map(\.isEqual))
+    say("\(views.map(\.isEqual))")
   default: try show(log, directory)
   }
 } catch {
-  print("error: \(error)")
+  say("error: \(error)")
   exit(1)
 }

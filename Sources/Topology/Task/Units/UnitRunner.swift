@@ -77,12 +77,12 @@ extension StreamTask {
       throw journal.diverged("\(unitName) died, and is \(admission) here")
     }
     takeBack()
-    if try journal.isTrapped(unitName) { try noteTrapped(unitName) }
     retried = Int64(death.attempts - 1)
     let failure = ProcessingFailure(
       .process, ProcessingFailure.Reason(rawValue: death.reason) ?? .process, death.message,
       operatorName: death.operatorName, action: death.action)
-    return try settle(failure, death.action, death.attempts, origin)
+    return try settle(
+      failure, death.action, death.attempts, origin, isTrapped: try journal.isTrapped(unitName))
   }
 
   /// Has a record go to its policy whose handler ended the process, without running it: as with one
@@ -100,11 +100,7 @@ extension StreamTask {
     guard case .policy(let action) = failure.verdict(origin.source.policies) else {
       return try wait(failure, origin)
     }
-    if failure.reason == .trapped {
-      try journal.checkDeath(of: unitName, failure.description)
-      try noteTrapped(unitName)
-    }
-    return try settle(failure, action, 1, origin)
+    return try settle(failure, action, 1, origin, isTrapped: failure.reason == .trapped)
   }
 
   /// A unit is not run because its handler ended the process.
@@ -324,7 +320,7 @@ extension StreamTask {
 
   private func settle(
     _ failure: ProcessingFailure, _ action: ErrorPolicy.Action, _ attempts: Int,
-    _ origin: UnitOrigin
+    _ origin: UnitOrigin, isTrapped: Bool = false
   ) throws -> UnitResult {
     try journal.checkDeath(of: unitName, failure.description)
     if case .fail = action {
@@ -335,6 +331,7 @@ extension StreamTask {
         "\(failure.description); the policy is to stop: \(failure.todo(traps))")
     }
     retake(origin)
+    if isTrapped { try noteTrapped(unitName) }
     if action != .parkKey { try settleNumber() }
     retried = Int64(attempts - 1)
     let place = "\(context.topicPartition)@\(context.offset)"
