@@ -223,7 +223,7 @@ final class RebuildJob {
   }
 
   private static func record(_ number: Int, _ site: RebuildSite) throws {
-    guard !site.topology.outputTopics.isEmpty else { return }
+    guard try !RunOutputs.sending(site.topology, to: site.log).isEmpty else { return }
     let tasks = try site.directory.tasks(of: number)
     for first in stride(from: 0, to: tasks.count, by: turn) {
       var options = site.options

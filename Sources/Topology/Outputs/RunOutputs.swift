@@ -35,10 +35,11 @@ package final class RunOutputs {
   ///   ``StreamCore/LogError``. Nothing was changed.
   package func open(_ tasks: [StreamTask]) throws {
     close()
-    guard !topology.outputTopics.isEmpty else { return }
+    let sending = try Self.sending(topology, to: log)
+    guard !sending.isEmpty else { return }
     let setting = try setting()
-    for task in tasks {
-      guard let subject = task.outputSubject else { continue }
+    for subject in tasks.map(\.outputSubject) where sending.contains(subject.name.subTopology) {
+      guard try TaskOutputs.concern(subject, setting) else { continue }
       outputs[subject.name] = try TaskOutputs.open(subject, setting)
       subjects[subject.name] = subject.state.identity
     }
@@ -50,20 +51,38 @@ package final class RunOutputs {
   /// - Throws: ``StateStore/StoreError`` with `.foreign`; ``StreamCore/LogError``; ``TaskError`` with
   ///   `.stopped`.
   func checkFresh(_ tasks: [TaskOpener.Planned], stop: StopSignal) throws {
-    let sending = tasks.filter { !topology.outputTopics(of: $0.sub).isEmpty }
     // Whoever has chosen is not refused.
-    guard choice == nil, !sending.isEmpty, log.transactions != nil else { return }
+    guard choice == nil, log.transactions != nil, !tasks.isEmpty else { return }
     let setting = try setting()
-    let topics = Dictionary(grouping: sending) {
-      CheckpointLog.topic(of: topology.name, $0.name.subTopology)
+    // Mostly nothing was ever sent: one question for all of them.
+    let journals = try Self.journals(of: topology, in: log)
+    let (topology, hasOthers) = (topology, setting.hasOtherJournals)
+    _ = try EngineThread.map(tasks, threads: 8, stop: stop) { task in
+      let sends = !topology.outputTopics(of: task.sub).isEmpty
+      guard journals.contains(task.name.subTopology) || hasOthers && sends else { return }
+      try TaskOutputs.checkFresh(task.name, sends: sends, setting)
     }
-    for (topic, tasks) in topics {
-      // Mostly nothing was ever sent: one question for all of them.
-      guard try setting.hasOtherJournals || log.topic(topic) != nil else { continue }
-      _ = try EngineThread.map(tasks, threads: 8, stop: stop) {
-        try TaskOutputs.checkFresh($0.name, setting)
-      }
+  }
+
+  /// Sub-topologies that send something, or did: what a state took meanwhile is told by its starts,
+  /// so they are written as long as there are checkpoints.
+  ///
+  /// - Throws: ``StreamCore/LogError``.
+  static func sending(_ topology: Topology, to log: any RecordLog) throws -> Set<String> {
+    let now = topology.subTopologies.filter { !topology.outputTopics(of: $0).isEmpty }
+    guard now.count < topology.subTopologies.count, log.transactions != nil else {
+      return Set(now.map(\.name))
     }
+    return try journals(of: topology, in: log).union(now.map(\.name))
+  }
+
+  /// Sub-topologies whose journal topics are there.
+  private static func journals(
+    of topology: Topology, in log: any RecordLog
+  ) throws -> Set<String> {
+    let names = topology.subTopologies.map(\.name)
+    return Set(
+      try names.filter { try log.topic(CheckpointLog.topic(of: topology.name, $0)) != nil })
   }
 
   private func setting() throws -> TaskOutputs.Setting {
@@ -234,9 +253,13 @@ package final class RunOutputs {
   ///
   /// - Throws: ``StreamCore/LogError``; ``StateStore/StoreError``.
   package func recordGeneration(of tasks: [StreamTask]) throws {
-    guard !topology.outputTopics.isEmpty, choice != OutputChoice.none else { return }
+    guard choice != OutputChoice.none else { return }
+    let sending = try Self.sending(topology, to: log)
+    guard !sending.isEmpty else { return }
     let setting = try setting()
-    let subjects = tasks.compactMap(\.outputSubject)
+    let subjects = try tasks.map(\.outputSubject).filter {
+      try sending.contains($0.name.subTopology) && TaskOutputs.concern($0, setting)
+    }
     for subject in subjects { self.subjects[subject.name] = subject.state.identity }
     try makeTopics()
     for subject in subjects { try TaskOutputs.recordGeneration(subject, setting) }
@@ -252,13 +275,12 @@ private final class Failure: Sendable {
 }
 
 extension StreamTask {
-  /// What its outputs are to know of it; `nil` where it has none.
-  var outputSubject: TaskOutputs.Subject? {
-    let topics = topology.outputTopics(of: subTopology)
-    guard !topics.isEmpty else { return nil }
-    return TaskOutputs.Subject(
+  /// What its outputs are to know of it.
+  var outputSubject: TaskOutputs.Subject {
+    TaskOutputs.Subject(
       state: state, name: name, standing: standing,
       begun: Dictionary(inputs.map { ($0.topicPartition, $0.start) }, uniquingKeysWith: max),
-      lineage: topology.outputLineage(of: subTopology), destinations: topics)
+      lineage: topology.outputLineage(of: subTopology),
+      destinations: topology.outputTopics(of: subTopology))
   }
 }
