@@ -153,6 +153,17 @@ package final class Outbox: StoreParticipant {
     words[slot.trimmed] = number
   }
 
+  /// Lets a destination stand at a number at least, with all entries up to it gone; outside a unit,
+  /// inside an interval. One that has not begun stays so.
+  package func advance(_ destination: Int, to number: Int64) {
+    let slot = slots[destination]
+    guard words[slot.last] >= 0, words[slot.last] < number else { return }
+    words[slot.last] = number
+    words[slot.trimmed] = number
+    words[slot.trimmedBytes] = words[slot.bytes]
+    slots[destination].isTrimmed = true
+  }
+
   // MARK: How far
 
   /// The last number given out, the interval's included; `nil` before it begins.

@@ -84,14 +84,25 @@ package final class TaskOutputs {
 
   /// Refuses a task without state where ``open(_:_:)`` would.
   ///
+  /// - Parameter sends: whether it sends something now.
   /// - Throws: ``StateStore/StoreError`` with `.foreign`; ``StreamCore/LogError``.
-  static func checkFresh(_ task: TaskName, _ setting: Setting) throws {
+  static func checkFresh(_ task: TaskName, sends: Bool, _ setting: Setting) throws {
+    let journal = journal(of: task, setting)
+    guard try sends || journal.last() != nil else { return }
     _ = try OutputStart.decide(
       OutputFacts(
         task: task, note: OutputsNote(), standing: Standing(), begun: [:], lineage: .zero,
         journalLast: 0),
-      in: journal(of: task, setting), choice: setting.choice,
-      hasOtherJournals: setting.hasOtherJournals)
+      in: journal, choice: setting.choice, hasOtherJournals: setting.hasOtherJournals)
+  }
+
+  /// Whether a task has outputs: it sends something, or did.
+  ///
+  /// - Throws: ``StreamCore/LogError``; ``StateStore/StoreError``.
+  static func concern(_ subject: Subject, _ setting: Setting) throws -> Bool {
+    if !subject.destinations.isEmpty { return true }
+    guard setting.log.transactions != nil else { return false }
+    return try subject.state.outbox.note != nil || journal(of: subject.name, setting).last() != nil
   }
 
   /// Decides how the outputs of a task begin.
@@ -140,7 +151,7 @@ package final class TaskOutputs {
         continue
       }
       // One that the state lacks begins where the way ends.
-      if outbox.lastNumber(index) == nil {
+      if outbox.lastNumber(index) == nil || !way.counts(name) {
         outbox.mute(index)
       } else {
         outbox.keep(index, after: checkpoint.sent[name] ?? 0)
@@ -153,9 +164,24 @@ package final class TaskOutputs {
     for index in state.outbox.destinations.indices { state.outbox.keep(index, after: .max) }
   }
 
-  /// Inside an interval on the way, before its commit: keeps the start that the task has come to.
-  package static func pass(_ way: CatchUp, _ state: TaskState, at standing: Standing) throws {
+  /// Inside an interval on the way, before its commit: keeps the start that the task has come to,
+  /// and the numbers that destinations had there.
+  ///
+  /// - Parameter counted: topics whose numbers the task finds by itself, if the way counts them.
+  package static func pass(
+    _ way: CatchUp, _ state: TaskState, at standing: Standing, counted: [String]
+  ) throws {
+    func advance(to numbers: [String: Int64]) {
+      for (index, name) in state.outbox.destinations.enumerated() {
+        if way.counts(name), counted.contains(name) { continue }
+        if let number = numbers[name] { state.outbox.advance(index, to: number) }
+      }
+    }
+    if let end = way.checkpoint?.reached.end, end.units == standing.units {
+      advance(to: end.numbers)
+    }
     guard let passed = way.starts.last(where: { $0.state.units <= standing.units }) else { return }
+    if passed.state.units == standing.units { advance(to: passed.state.numbers) }
     var note = try OutputsNote(state.outbox.note, directory: state.directory)
     guard passed.offset > note.start ?? -1 || note.isSought else { return }
     (note.start, note.isSought) = (passed.offset, false)

@@ -173,7 +173,10 @@ struct TaskOpener: Sendable {
   private func silence(_ task: StreamTask) {
     if let way = options.ways?[task.name] {
       TaskOutputs.silence(task.state, on: way)
-      task.beforeCommit = { try TaskOutputs.pass(way, $0.state, at: $0.standing) }
+      let counted = topology.outputTopics(of: task.subTopology)
+      task.beforeCommit = {
+        try TaskOutputs.pass(way, $0.state, at: $0.standing, counted: counted)
+      }
     } else if options.dropsOutputs || options.outputs == OutputChoice.none {
       TaskOutputs.silence(task.state)
       if let owed = options.owed[task.name] { task.outbox.owed = owed }

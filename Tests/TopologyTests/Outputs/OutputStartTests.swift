@@ -155,6 +155,31 @@ struct OutputStartTests {
     #expect(try site.values() == OutputSite.values(0..<22))
   }
 
+  @Test("a copy and a fresh state follow what other sinks sent than they have, and go on behind it")
+  func otherSinks() throws {
+    let site = try OutputSite()
+    let both = try OutputSite.topology(sinks: ["out", "more"])
+    let more = try OutputSite.topology(sinks: ["more"])
+    try site.send(0..<2)
+    try site.run(both)
+    try site.copy("s", to: "old")
+    try site.send(2..<5)
+    try site.run()
+    try site.send(5..<7)
+    try site.run(more)
+    try site.send(7..<9)
+    try site.run(both, state: "old")
+    var out = OutputSite.values(0..<5) + OutputSite.values(7..<9)
+    #expect(try site.values() == out)
+    #expect(try site.values("more") == OutputSite.values(0..<2) + OutputSite.values(5..<9))
+    try site.remove()
+    try site.send(9..<10)
+    try site.run(outputs: .continue)
+    out += OutputSite.values(9..<10)
+    #expect(try site.values() == out)
+    #expect(try site.values("more").count == 6)
+  }
+
   @Test("a state that went its own way since a copy of it was started is refused")
   func ownWay() throws {
     let site = try OutputSite()
@@ -212,6 +237,26 @@ struct OutputStartTests {
     try site.run(both)
     #expect(try site.values() == OutputSite.values(0..<9))
     #expect(try site.values("more") == OutputSite.values(0..<5) + OutputSite.values(7..<9))
+  }
+
+  @Test("a topology that sends nothing for a while sends on when its sink comes back")
+  func allSinksTakenAway() throws {
+    let site = try OutputSite()
+    let silent = try OutputSite.topology(sinks: [])
+    try site.send(0..<3)
+    // It starts, and commits nothing more.
+    try site.engine().close()
+    try site.run(silent)
+    try site.copy("s", to: "old")
+    try site.send(3..<6)
+    try site.run(silent)
+    try site.send(6..<9)
+    try site.run()
+    #expect(try site.values() == OutputSite.values(6..<9))
+    try site.run(state: "old")
+    #expect(try site.values() == OutputSite.values(6..<9))
+    try site.remove()
+    #expect(site.code { try site.run(silent) } == "foreign")
   }
 
   @Test("a sink that was added begins behind the state's position")

@@ -41,6 +41,13 @@ package struct CatchUp: Hashable, Sendable {
   package var checkpoint: Checkpoint?
   /// Starts on the way, oldest first.
   package var starts: [Passed] = []
+
+  /// Whether a destination's entries on the way are counted one by one: of all others each one was
+  /// sent, so that the number at the end is enough, whatever sinks there were on the way.
+  func counts(_ destination: String) -> Bool {
+    guard let checkpoint else { return false }
+    return checkpoint.sent[destination] ?? 0 < checkpoint.reached.end.numbers[destination] ?? 0
+  }
 }
 
 /// What a state says of itself when its outputs begin.
