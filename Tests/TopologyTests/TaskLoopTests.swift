@@ -187,6 +187,8 @@ struct TaskLoopTests {
     site.deliver(0, batches: 5)
     try site.turns()
     #expect(site.commits.isEmpty)
+    // What is on its way has not come: it leads no longer.
+    site.clock.advance(by: LeaderWait.max)
     // It holds more than there is, and commits nothing yet.
     _ = memory.look(1, IntervalMemory.Use(bytes: IntervalBytes(cached: 60 << 20), grows: false))
     try site.turns()

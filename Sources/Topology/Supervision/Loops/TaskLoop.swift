@@ -137,9 +137,9 @@ package final class TaskLoop {
       driven[task].task.noteEnds(answer)
     }
     try commitAged(clock.monotonicNow())
+    if leaderWait.isOver(clock.monotonicNow()) { leader = nil }
     // Another loop may have asked for it.
     if !opened.isEmpty { try relieve() }
-    if leaderWait.isOver(clock.monotonicNow()) { leader = nil }
     for task in waiting
     where driven[task].task.waitsUntil.map({ $0 <= clock.monotonicNow() }) ?? true {
       waiting.remove(task)
