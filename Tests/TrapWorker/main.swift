@@ -148,7 +148,9 @@ do {
   case "feed": try feed(log, arguments.dropFirst(3))
   case "run": try own().run(untilEnd: true)
   case "retry":
-    say(try own().carryOut(Request(id: "retry", verb: "retry", arguments: [:])).message)
+    // A request has its effect once: each is one of its own.
+    let retry = Request(id: "retry-\(getpid())", verb: "retry", arguments: [:])
+    say(try own().carryOut(retry).message)
   case "rewind": try own().rewind(to: .earliest, RewindOptions())
   case "verify":
     let views = try StateVerification(

@@ -587,16 +587,3 @@ package final class Site {
     }
   }
 }
-
-extension DirectoryLedger {
-  mutating func forgetDecisions() {
-    (skipped, skippedFirings, released) = ([], [], [])
-    (retriedConflicts, overtaken) = ([], [])
-  }
-
-  mutating func forgetBeginnings(_ shape: SiteShape) {
-    for topic in shape.topics {
-      for partition in partitions { beginnings[TopicPartition(topic, partition)] = [0] }
-    }
-  }
-}

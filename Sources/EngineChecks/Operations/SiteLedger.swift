@@ -53,6 +53,19 @@ struct SinkLedger {
   var allowance: [String: Int] = [:]
 }
 
+extension DirectoryLedger {
+  mutating func forgetDecisions() {
+    (skipped, skippedFirings, released) = ([], [], [])
+    (retriedConflicts, overtaken) = ([], [])
+  }
+
+  mutating func forgetBeginnings(_ shape: SiteShape) {
+    for topic in shape.topics {
+      for partition in partitions { beginnings[TopicPartition(topic, partition)] = [0] }
+    }
+  }
+}
+
 extension [String: Int] {
   /// What is here and not there, by count.
   func minus(_ other: [String: Int]) -> [String: Int] {
