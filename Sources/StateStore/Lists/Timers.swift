@@ -60,7 +60,7 @@ package final class Timers: StoreParticipant {
   package var count: Int { Int(interval.words[countWord]) }
 
   /// Before a timer that stays set; above every key's tag.
-  private static let staysMark: UInt8 = 0xFF
+  fileprivate static let staysMark: UInt8 = 0xFF
 
   private static func encode(_ timer: Timer, staysSet: Bool) -> [UInt8] {
     var bytes: [UInt8] = staysSet ? [staysMark] : []
@@ -70,7 +70,7 @@ package final class Timers: StoreParticipant {
     return bytes
   }
 
-  private static func decode(_ bytes: [UInt8]) throws(StoreError) -> Timer {
+  fileprivate static func decode(_ bytes: [UInt8]) throws(StoreError) -> Timer {
     var reader = KeyReader(bytes)
     let time = try Timestamp(decoding: &reader)
     let name = try String(decoding: &reader)
@@ -233,4 +233,14 @@ private struct MinHeap {
   }
 
   mutating func removeAll() { items = [] }
+}
+
+extension StateView {
+  /// The earliest timer that will be due; `nil` where none is set.
+  package func firstTimer() throws(StoreError) -> Timer? {
+    guard let table = environment.openedTable("timers") else { return nil }
+    let (entries, _) = try TreeWalk.page(transaction, table, limit: 1, keysOnly: true)
+    guard let first = entries.first?.key, first[0] != Timers.staysMark else { return nil }
+    return try Timers.decode(first)
+  }
 }

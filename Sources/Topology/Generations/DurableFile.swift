@@ -5,11 +5,16 @@ import StateStore
 enum DurableFile {
   /// - Throws: ``StateStore/StoreError`` naming the path and the system's reason.
   static func write(_ text: String, to path: String) throws(StoreError) {
+    try write(Array(text.utf8), to: path)
+  }
+
+  /// - Throws: ``StateStore/StoreError`` naming the path and the system's reason.
+  static func write(_ bytes: [UInt8], to path: String) throws(StoreError) {
     let temporary = path + ".new"
     let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw failure("create", temporary) }
     defer { Glibc.close(file) }
-    try write(Array(text.utf8), to: file, temporary)
+    try write(bytes, to: file, temporary)
     guard rename(temporary, path) == 0 else { throw failure("rename", temporary) }
     try syncDirectory(of: path)
   }
@@ -27,6 +32,11 @@ enum DurableFile {
 
   /// - Returns: `nil` where there is no such file.
   static func read(_ path: String) throws(StoreError) -> String? {
+    try readBytes(path).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// - Returns: `nil` where there is no such file.
+  static func readBytes(_ path: String) throws(StoreError) -> [UInt8]? {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else {
       if errno == ENOENT { return nil }
@@ -40,7 +50,7 @@ enum DurableFile {
         unsafe Glibc.read(file, $0.baseAddress, $0.count)
       }
       guard count >= 0 else { throw failure("read", path) }
-      if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+      if count == 0 { return bytes }
       bytes += chunk[..<count]
     }
   }

@@ -63,10 +63,18 @@ final class RebuildJob {
       // Most of the way while the old one still serves; but what units that it keeps would send,
       // it may send meanwhile.
       if workOff != nil {
-        try fill(number, to: try cut(of: old, isSameLineage), leavesOwed: true)
+        try inherit(number, from: old)
+        try fill(number, to: try cut(of: old, isSameLineage, isRunning: true), isLast: false)
       }
       let serving = try workOff?()
-      try fill(number, to: try cut(of: old, isSameLineage))
+      try inherit(number, from: old)
+      let cut = try cut(of: old, isSameLineage, isRunning: false)
+      for task in cut.unfinished {
+        site.report(
+          "task \(task) had something due that it had not done: its last record is taken again, and "
+            + "what was sent of it is sent a second time under the same ids")
+      }
+      try fill(number, to: cut, isLast: true)
       if let serving {
         try serving.publishToEnd(stop)
       } else {
@@ -110,10 +118,12 @@ final class RebuildJob {
 
   // MARK: Filling
 
-  private func cut(of old: Int, _ isSameLineage: Bool) throws -> GenerationCut {
+  private func cut(
+    of old: Int, _ isSameLineage: Bool, isRunning: Bool
+  ) throws -> GenerationCut {
     try GenerationCut(
       of: old, in: directory, isSameLineage: isSameLineage,
-      followsJournal: !plan.options.fromEmpty)
+      followsJournal: !plan.options.fromEmpty, isRunning: isRunning)
   }
 
   /// Where the log ended when the job first asked, in a partition that the old generation lacks.
@@ -159,11 +169,19 @@ final class RebuildJob {
 
   /// Tasks that this job has had open.
   private var opened: Set<TaskName> = []
+  /// What operators of the process decided up to the cut.
+  private var decisions = OperatorDecisions()
+
+  private func inherit(_ number: Int, from old: Int) throws {
+    decisions = try directory.decisions(upTo: old)
+    try directory.setInherited(decisions, of: number)
+  }
 
   /// Brings the tasks to the cut by turns, a few open at once.
   ///
-  /// - Parameter leavesOwed: leaves out those that have something to send of what the old one keeps.
-  private func fill(_ number: Int, to cut: GenerationCut, leavesOwed: Bool = false) throws {
+  /// - Parameter isLast: it is the cut at which the new generation takes over; before it those are
+  ///   left out that have something to send of what the old one keeps.
+  private func fill(_ number: Int, to cut: GenerationCut, isLast: Bool) throws {
     for first in stride(from: 0, to: plan.tasks.count, by: Self.turn) {
       try checkStop()
       var options = site.options
@@ -173,24 +191,33 @@ final class RebuildJob {
       options.dropsOutputs = !plan.options.sendsOutputs
       options.start = plan.start
       options.allowTruncated = plan.options.allowTruncated
+      var deciding: [TaskName: GenerationCut.Part] = [:]
       for task in plan.tasks[first..<min(first + Self.turn, plan.tasks.count)] {
         let part = try cut.part(task, of: number, from: plan.start, end: end)
+        // What follows another's journal follows its decisions.
+        let decides =
+          isLast && part.replay == nil && (!decisions.isEmpty || part.clock != nil)
         // A copy that stands there already may hold outputs that were sent long ago.
-        if part.isReached, opened.contains(task.name) { continue }
+        if part.isReached, opened.contains(task.name), !decides { continue }
         if !part.owed.isEmpty, options.dropsOutputs {
-          if leavesOwed { continue }
+          if !isLast { continue }
           options.owed[task.name] = part.owed
         }
         opened.insert(task.name)
         options.tasks?.insert(task.name)
         options.limitsByTask[task.name] = part.limits
         options.replay[task.name] = part.replay
+        if decides { deciding[task.name] = part }
       }
-      if options.tasks?.isEmpty == false { try fill(number, options) }
+      if options.tasks?.isEmpty == false { try fill(number, options, deciding) }
     }
   }
 
-  private func fill(_ number: Int, _ options: RunOptions) throws {
+  /// - Parameter deciding: those that do at the cut what nothing in the log says: their clocks are
+  ///   brought to those of the old generation, what operators decided there is decided again.
+  private func fill(
+    _ number: Int, _ options: RunOptions, _ deciding: [TaskName: GenerationCut.Part]
+  ) throws {
     let run = GenerationRun(
       site.topology, generation: number, log: site.log, directory: directory, options: options,
       clock: site.clock, stop: stop, report: site.report)
@@ -206,7 +233,15 @@ final class RebuildJob {
         "the log ends before the position of the state that serves: the rebuild lacks records and "
           + "is not taken")
     }
-    for task in run.tasks { try task.state.makeDurable() }
+    var atCut = DecisionsAtCut(decisions, stop: stop, budget: options.budget)
+    for task in run.tasks {
+      if let part = deciding[task.name] {
+        if let clock = part.clock { try task.bringClock(to: clock) }
+        try atCut.carryOut(in: task, report: site.report)
+        try checkStop()
+      }
+      try task.state.makeDurable()
+    }
   }
 
   // MARK: Taking the place

@@ -76,12 +76,32 @@ package struct TaskClockWords {
   private let words: Words
   private let known: Int
   private let milliseconds: Int
+  private static let knownName = "clock.known"
+  private static let name = "clock"
+  /// 1 once time has come to its end.
+  static let endName = "clock.end"
 
   /// Outside a unit, as all words are registered.
   package init(_ words: Words) {
     self.words = words
-    known = words.register("clock.known")
-    milliseconds = words.register("clock")
+    known = words.register(Self.knownName)
+    milliseconds = words.register(Self.name)
+  }
+
+  /// What the words of a task's last commit say, read by another.
+  struct Committed {
+    /// `nil` before anything had a time.
+    let time: Timestamp?
+    /// What is set up to it is due.
+    let horizon: Timestamp?
+
+    init(_ words: [String: Int64]) {
+      time =
+        words[TaskClockWords.knownName] == 1
+        ? words[TaskClockWords.name].map { Timestamp(milliseconds: $0) } : nil
+      horizon =
+        words[TaskClockWords.endName] == 1 ? Timestamp(milliseconds: .max) : time
+    }
   }
 
   /// As of the last commit.

@@ -87,9 +87,12 @@ struct TaskOpener: Sendable {
     try OpenFiles.provide(forTasks: planned.count)
     // One question for all: a broker away costs a start's time once, not a thousand times.
     let offsets = try log.offsets(of: planned.flatMap(\.inputs).uniqued())
-    return try EngineThread.map(planned, threads: Self.threads, stop: stop) {
+    let tasks = try EngineThread.map(planned, threads: Self.threads, stop: stop) {
       try open($0, offsets, beginsAtEnds: topology.beginsAtEnds($0.sub, beside: held))
     }.compactMap(\.self)
+    let decisions = try directory.inheritedDecisions(of: generation)
+    for task in tasks { task.decisions = decisions }
+    return tasks
   }
 
   /// Refuses a generation that says it has a task whose state is not there: begun anew, it would

@@ -36,6 +36,8 @@ package final class StreamTask {
   private var lastOffered: MonotonicTime?
   /// `nil` for a task of one who only reads.
   let traps: TaskTraps?
+  /// What operators of the process decided in the generations before.
+  var decisions = OperatorDecisions()
   private var order: UnitOrder
   /// What the running unit began by; `nil` for one that another brought with it.
   private var running: UnitOrder.Step?
@@ -257,7 +259,8 @@ package final class StreamTask {
       try begin(step)
       try take(from: inputs[input])
     case .decided(.endOfTime): try endTime()
-    case .decided(.idleAdvance(let time)): try advance(idlyTo: time)
+    case .decided(.idleAdvance(let time)): try advance(.idleAdvance(to: time), to: time)
+    case .decided(.clockAtCut(let time)): try advance(.clockAtCut(time), to: time)
     case .decided(let content): throw Self.unknown(content)
     }
     return true
@@ -274,12 +277,13 @@ package final class StreamTask {
       return false
     }
     idle?.take()
-    try advance(idlyTo: time)
+    try advance(.idleAdvance(to: time), to: time)
     return true
   }
 
-  private func advance(idlyTo time: Timestamp) throws {
-    try begin(.decided(.idleAdvance(to: time)))
+  /// Moves the clock on, as a unit of its own.
+  private func advance(_ content: JournalEntry.Content, to time: Timestamp) throws {
+    try begin(.decided(content))
     timers.advance(to: OrderTime(time))
     try endUnit()
   }
@@ -290,6 +294,17 @@ package final class StreamTask {
       return .take(input: 0, .none)
     }
     return try order.next(due: timers.earliest, streamTime: timers.horizon)
+  }
+
+  /// Brings the clock of a task that is at its limits to that of the state it takes the place of, and
+  /// fires what is due by it.
+  ///
+  /// - Throws: what stopped the task.
+  func bringClock(to time: Timestamp) throws {
+    guard OrderTime(timers.clock) < OrderTime(time) else { return }
+    // What fires at the end of time goes at its own time, and what that sets stays set.
+    if time == .latest { try endTime() } else { try advance(.clockAtCut(time), to: time) }
+    repeat { try commit() } while try process(limit: 1_000) > 0
   }
 
   /// Begins a unit that is not brought by another.

@@ -51,7 +51,7 @@ extension JournalEntry {
       writer.append(death.message)
       writer.append(death.operatorName)
       writer.append(Int64(death.attempts))
-      writer.append(byte: death.parks ? 1 : 0)
+      writer.append(byte: (death.parks ? 1 : 0) | (death.wasSkipped ? 2 : 0))
     case .trapped(let name):
       begin(.trapped)
       writer.append(name)
@@ -103,11 +103,7 @@ extension JournalEntry {
       let entry = try reader.number()
       return .decision(Decision(kind, try reader.unitName()), entry: entry)
     case .died:
-      return .died(
-        try reader.unitName(),
-        Death(
-          reason: try reader.text(), message: try reader.text(), operatorName: try reader.text(),
-          attempts: try reader.count(), parks: try reader.flag()))
+      return .died(try reader.unitName(), try reader.death())
     case .trapped: return .trapped(try reader.unitName())
     case .retried:
       return .retried(
@@ -149,6 +145,15 @@ extension VarintReader {
     let number = try number()
     guard number >= 0, number <= Int64(Int32.max) else { throw SerdeError("a count is impossible") }
     return Int(number)
+  }
+
+  mutating func death() throws(SerdeError) -> Death {
+    let (reason, message, operatorName) = (try text(), try text(), try text())
+    let (attempts, flags) = (try count(), try byte())
+    guard flags <= 3 else { throw SerdeError("a death's flags are unknown") }
+    return Death(
+      reason: reason, message: message, operatorName: operatorName, attempts: attempts,
+      parks: flags & 1 != 0, wasSkipped: flags & 2 != 0)
   }
 
   mutating func flag() throws(SerdeError) -> Bool {

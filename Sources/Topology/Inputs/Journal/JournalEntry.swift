@@ -60,15 +60,20 @@ package struct Death: Hashable, Sendable {
   package let attempts: Int
   /// Later records of its key wait behind it.
   package let parks: Bool
+  /// An operator of the process had skipped it in a generation before: it has no dead letter, and
+  /// its id is known from then on.
+  package let wasSkipped: Bool
 
   package init(
-    reason: String, message: String, operatorName: String = "", attempts: Int, parks: Bool
+    reason: String, message: String, operatorName: String = "", attempts: Int, parks: Bool,
+    wasSkipped: Bool = false
   ) {
     self.reason = reason
     self.message = message
     self.operatorName = operatorName
     self.attempts = attempts
     self.parks = parks
+    self.wasSkipped = wasSkipped
   }
 }
 

@@ -16,6 +16,8 @@ package struct OperatorDecisions: Sendable {
 
   package init() {}
 
+  package var isEmpty: Bool { places.isEmpty && refused.isEmpty }
+
   /// Adds a decision; it takes the place of an earlier one about the unit.
   package mutating func add(_ decision: Decision) {
     if decision.kind == .outboxSkip {

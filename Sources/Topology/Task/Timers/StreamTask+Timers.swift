@@ -89,7 +89,9 @@ extension StreamTask {
           continue
         }
         try journal.checkDeath(of: name, failure.description)
-        let action = death.map(\.action) ?? failure.action(context.policies)
+        let wasSkipped = try wasSkipped(name)
+        let action =
+          wasSkipped ? .skip : death.map(\.action) ?? failure.action(context.policies)
         if action == .fail, entry == nil {
           throw TaskError(
             .recordFailed, inputs[0].topicPartition, nil,
@@ -102,7 +104,8 @@ extension StreamTask {
             death
               ?? Death(
                 reason: failure.firingReason(action), message: failure.message,
-                operatorName: timer.name, attempts: attempts, parks: false)))
+                operatorName: timer.name, attempts: attempts, parks: false,
+                wasSkipped: wasSkipped)))
         // One that is tried again in vain stays as it was.
         guard entry == nil else { return false }
         timers.advance(to: OrderTime(time))

@@ -20,7 +20,7 @@ final class TaskTimers {
     self.timers = timers
     self.order = order
     clockWords = TaskClockWords(words)
-    endWord = words.register("clock.end")
+    endWord = words.register(TaskClockWords.endName)
     self.words = words
   }
 

@@ -323,6 +323,8 @@ extension StreamTask {
     _ origin: UnitOrigin, isTrapped: Bool = false
   ) throws -> UnitResult {
     try journal.checkDeath(of: unitName, failure.description)
+    let wasSkipped = try wasSkipped(unitName)
+    let action = wasSkipped ? .skip : action
     if case .fail = action {
       // A kept one stays as it was, and the next try that somebody asks for is one again.
       if origin.isDecided { traps?.pass(input: origin.input.order, offset: context.offset) }
@@ -342,9 +344,10 @@ extension StreamTask {
           reason: action == .skip
             ? ProcessingFailure.Reason.skipped.rawValue : failure.reason.rawValue,
           message: failure.message, operatorName: failure.operatorName, attempts: attempts,
-          parks: action == .parkKey)))
+          parks: action == .parkKey, wasSkipped: wasSkipped)))
     if action == .skip {
       if let entry = origin.kept { try kept.remove(entry) }
+      if wasSkipped, let id = ownID(origin) { try remember(id, in: seenIDs[origin.input.order]) }
       log("skipped (\(failure.reason.rawValue)) at \(place): \(failure.description)")
       return UnitResult(fate: .deadLettered, reason: .skipped)
     }
@@ -360,6 +363,13 @@ extension StreamTask {
     if let topic = topology.deadLetterTopic { outbox.bury(dead, in: topic) }
     log("dead letter (\(failure.reason.rawValue)) at \(place): \(failure.description)")
     return UnitResult(fate: .deadLettered, reason: failure.reason)
+  }
+
+  /// Whether an operator of the process skipped a unit in a generation before: it is skipped wherever
+  /// it dies.
+  func wasSkipped(_ name: UnitName) throws -> Bool {
+    if journal.replay != nil { return try journal.death(of: name)?.wasSkipped ?? false }
+    return decisions.decision(about: name) == .skip
   }
 
   /// The record's number has come: it neither waits for it nor stands in a line.

@@ -16,43 +16,37 @@ struct GenerationCut {
     let owed: OwedUnits
     /// It stands there already.
     let isReached: Bool
+    /// The clock that it is brought to there, for another lineage's stood at it; `nil` leaves it.
+    var clock: Timestamp?
   }
 
   private let generation: Int
   private let directory: StateDirectory
   private let tasks: Set<TaskName>
-  private let other: OtherLineage?
+  /// Of one whose tasks are not counterparts.
+  private let other: OtherLineageCut?
   private let followsJournal: Bool
-
-  /// How far a generation of another lineage has come, whose tasks read what they read.
-  private struct OtherLineage {
-    /// In each partition the lowest position of its tasks.
-    var positions: [TopicPartition: Offset] = [:]
-    /// Partitions with a task that has committed nothing yet: what it reads has no position.
-    var begun: Set<Int> = []
-  }
 
   /// - Parameters:
   ///   - isSameLineage: whether tasks of one name are counterparts.
   ///   - followsJournal: whether they may decide alike.
+  ///   - isRunning: whether it goes on meanwhile.
   /// - Throws: ``StateStore/StoreError``.
   init(
-    of generation: Int, in directory: StateDirectory, isSameLineage: Bool, followsJournal: Bool
+    of generation: Int, in directory: StateDirectory, isSameLineage: Bool, followsJournal: Bool,
+    isRunning: Bool
   ) throws {
     self.generation = generation
     self.directory = directory
     self.followsJournal = followsJournal && isSameLineage
-    let names = try directory.tasks(of: generation)
-    tasks = Set(names)
+    tasks = Set(try directory.tasks(of: generation))
     other =
       isSameLineage
-      ? nil
-      : try names.reduce(into: OtherLineage()) { other, name in
-        let positions = try TaskProgress.read(directory.task(generation, name)).positions
-        other.positions.merge(positions, uniquingKeysWith: min)
-        if positions.isEmpty { other.begun.insert(name.partition) }
-      }
+      ? nil : try OtherLineageCut(of: generation, in: directory, isRunning: isRunning)
   }
+
+  /// Tasks of another lineage that have not done all that is due: what they did is done again.
+  var unfinished: [TaskName] { other?.unfinished ?? [] }
 
   /// - Parameters:
   ///   - start: where inputs begin that have no state yet.
@@ -72,16 +66,14 @@ struct GenerationCut {
     func own(_ input: TopicPartition) -> Offset? { filled?.progress.positions[input] }
     var limits: [TopicPartition: Offset] = [:]
     var isThereYet: Bool { isThere && limits.allSatisfy { own($0.key) == $0.value } }
-    guard other == nil, tasks.contains(task.name) else {
-      for input in task.inputs {
-        if let position = other?.positions[input] {
-          limits[input] = position
-        } else if other?.begun.contains(input.partition) == true {
-          limits[input] = own(input) ?? start[input]
-        } else {
-          limits[input] = try end(input)
-        }
-      }
+    if let other {
+      limits = try other.limits(task.inputs, begin: { own($0) ?? start[$0] }, end: end)
+      return Part(
+        limits: limits, replay: nil, owed: try owed(task.name), isReached: isThereYet,
+        clock: other.clock(task.inputs))
+    }
+    guard tasks.contains(task.name) else {
+      for input in task.inputs { limits[input] = try end(input) }
       return Part(limits: limits, replay: nil, owed: try owed(task.name), isReached: isThereYet)
     }
     let (progress, journal) = try StateReader.open(directory.task(generation, task.name)).read {
