@@ -24,7 +24,7 @@ struct AwayBrokersTests {
       try site.send(last - 199..<last)
       let end = try site.log.offsets(of: TopicPartition("in", 0)).upperBound
       let path = "\(site.root)/s/copies/000001/in-0"
-      while try StateReader.open(path).read({ try $0.words()["position/in-0"] }) != end,
+      while try StateReader.open(path).read({ try $0.positions()["in-0"]?.position }) != end,
         !running.hasEnded
       {}
     }
