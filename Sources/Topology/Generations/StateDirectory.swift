@@ -55,6 +55,29 @@ package struct StateDirectory: Hashable, Sendable {
     try Self.entries(directory(of: generation)).compactMap { TaskName(parsing: $0) }.sorted()
   }
 
+  /// Whether anything was ever written of a task: an environment without a page is none.
+  func hasState(of name: TaskName, in generation: Int) throws(StoreError) -> Bool {
+    var status = stat()
+    let path = "\(task(generation, name))/data.mdb"
+    guard unsafe stat(path, &status) == 0 else {
+      if errno == ENOENT { return false }
+      throw DurableFile.failure("look at", path)
+    }
+    return status.st_size > 0
+  }
+
+  /// Refuses a `current` that names a generation which is not there. For the owner alone: to others
+  /// it may be replaced between two looks.
+  package func checkCurrent() throws(StoreError) {
+    guard let generation = try current(), access(directory(of: generation), F_OK) != 0 else {
+      return
+    }
+    throw StoreError(
+      .corrupted,
+      "\(path)/current names generation \(Self.name(generation)), which is not there; write the "
+        + "name of the directory that should serve into it, as 000001", store: "")
+  }
+
   /// Partitions that the serving generation has tasks of; `nil` where it has none yet.
   package func partitions() throws(StoreError) -> [Int]? {
     guard let generation = try current() else { return nil }

@@ -100,9 +100,11 @@ struct TaskOpener: Sendable {
   private func checkNamed(_ planned: [Planned], _ here: Set<TaskName>) throws {
     guard let meta = try GenerationMeta.read(directory.directory(of: generation)) else { return }
     let named = Set(meta.tasks)
-    guard
-      let missing = planned.map(\.name).first(where: { named.contains($0) && !here.contains($0) })
-    else { return }
+    let missing = try planned.map(\.name).first { name in
+      guard named.contains(name) else { return false }
+      return try !here.contains(name) || !directory.hasState(of: name, in: generation)
+    }
+    guard let missing else { return }
     throw StoreError(
       .missing,
       "the state of task \(missing) was here and is gone; restore it, or rebuild with "

@@ -22,6 +22,7 @@ package final class TopologyOwner {
     self.topology = topology
     directory = StateDirectory(root: stateRoot, topology: topology.name)
     lock = try OwnerLock(directory)
+    try directory.checkCurrent()
     var options = options
     options.traps = try TrapLedger(directory, report: report)
     site = RebuildSite(

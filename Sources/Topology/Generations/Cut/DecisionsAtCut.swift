@@ -9,6 +9,8 @@ struct DecisionsAtCut {
   private let stop: StopSignal
   private let budget: IntervalBudget
   private var fates: [String: Int] = [:]
+  /// What was decided again: once, whatever becomes of it.
+  private var done: Set<UnitName> = []
 
   init(_ decisions: OperatorDecisions, stop: StopSignal, budget: IntervalBudget) {
     self.decisions = decisions
@@ -16,11 +18,11 @@ struct DecisionsAtCut {
     self.budget = budget
   }
 
-  /// In the calling thread; what comes of it that is kept again is not gone through a second time.
+  /// In the calling thread; what comes of it that is kept again is not decided a second time.
   ///
   /// - Throws: what stopped the task; ``TaskError`` with `.stopped`.
   mutating func carryOut(in task: StreamTask, report: (String) -> Void) throws {
-    fates = [:]
+    (fates, done) = ([:], [])
     let late = task.counters[.late]
     try goThrough(task.state.deadLetters, of: task) { task, number, kind, _ in
       switch kind {
@@ -33,6 +35,10 @@ struct DecisionsAtCut {
       // One in a line runs when its head does.
       guard kind == .release, record.why != .parked else { return nil }
       return try task.releaseHeld(number)
+    }
+    // What that made due goes in silence too: the old generation has sent it.
+    if !fates.isEmpty {
+      while try task.process(limit: Self.step) > 0 { try endStep(of: task) }
     }
     try task.commit()
     guard !fates.isEmpty else { return }
@@ -47,31 +53,43 @@ struct DecisionsAtCut {
     _ store: EntryStore, of task: StreamTask,
     _ decide: (StreamTask, Int64, Decision.Kind, KeptRecord) throws -> Counter?
   ) throws {
-    let last = store.lastNumber
     var upTo: Int64 = 0
-    while case let page = try store.numbers(after: upTo, limit: 100).prefix(while: { $0 <= last }),
-      let end = page.last
-    {
+    // A line that runs leaves dead letters behind the last one, which were decided about as well.
+    while case let page = try store.numbers(after: upTo, limit: Self.step), let end = page.last {
       for number in page {
-        try stop.check("the rebuild; ask for it again")
+        try checkStop()
         guard let entry = try store.entry(number) else { continue }
         let record = try KeptRecord(entry.bytes)
-        guard let kind = decisions.decision(about: record.unitName) else { continue }
+        guard let kind = decisions.decision(about: record.unitName),
+          !done.contains(record.unitName)
+        else { continue }
         do {
           guard let fate = try decide(task, number, kind, record) else { continue }
+          done.insert(record.unitName)
           fates[fate.name, default: 0] += 1
         } catch let error as TaskError
           where error.code == .recordFailed || error.code == .sourceRemoved
         {
           // It stays as it was.
+          done.insert(record.unitName)
           fates["failed", default: 0] += 1
         }
-        while try task.runCascade(limit: 1_000) > 0 {}
-        if task.intervalRecords >= budget.records || task.intervalBytes.total > budget.dirtyBytes {
-          try task.commit()
-        }
+        while try task.runCascade(limit: Self.step) > 0 { try endStep(of: task) }
+        try endStep(of: task)
       }
       upTo = end
+    }
+  }
+
+  /// Units between two looks at the stop and the budget.
+  private static let step = 100
+
+  private func checkStop() throws { try stop.check("the rebuild; ask for it again") }
+
+  private func endStep(of task: StreamTask) throws {
+    try checkStop()
+    if task.intervalRecords >= budget.records || task.intervalBytes.total > budget.dirtyBytes {
+      try task.commit()
     }
   }
 }

@@ -40,7 +40,12 @@ package struct OperatorDecisions: Sendable {
       let page = try source.nextPage()
       if page.isEmpty { return }
       for bytes in page {
-        if case .decision(let decision, _) = try JournalEntry(bytes).content { add(decision) }
+        switch try JournalEntry(bytes).content {
+        case .decision(let decision, _): add(decision)
+        // Of a skip that the generation had inherited itself.
+        case .died(let unit, let death) where death.wasSkipped: add(Decision(.skip, unit))
+        default: continue
+        }
       }
     }
   }
