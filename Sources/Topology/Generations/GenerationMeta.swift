@@ -52,7 +52,9 @@ package struct GenerationMeta: Hashable, Sendable {
     guard let text = try DurableFile.read("\(directory)/meta.json") else { return nil }
     let fields = StateFields(text)
     guard let word = fields["phase"], let phase = Phase(rawValue: word),
-      let created = fields["created"], let lineage = fields["lineage"]
+      let created = fields["created"], let lineage = fields["lineage"],
+      // The list of tasks is its end: one that is cut off would miss no task that is lost.
+      text.contains("\"tasks\":["), text.hasSuffix("]}\n")
     else {
       throw StoreError(
         .corrupted,
