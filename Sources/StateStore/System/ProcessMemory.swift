@@ -15,7 +15,7 @@ package enum ProcessMemory {
 
   /// Has all threads share one heap; to be asked for before the first of them is made. What one has
   /// freed another can use: threads that take turns at the memory would else keep the largest
-  /// interval of each (measured with two: 269,000 page faults for 676,000, a fifth less CPU). They
+  /// interval of each (measured with two: 269,000 page faults for 676,000). They
   /// seldom wait for each other: each keeps a few small blocks of its own.
   package static func shareHeap() { mallopt(M_ARENA_MAX, 1) }
 
